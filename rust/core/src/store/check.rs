@@ -1,0 +1,156 @@
+//! Is a stored tree still what it was?
+
+use std::path::PathBuf;
+
+use crate::digest::Digest;
+use crate::error::{Error, Result};
+use crate::fs::Stat;
+use crate::manifest::Change;
+use crate::scan::{Options, scan_tree};
+use crate::store::rows::Rows;
+use crate::store::{CONTENT, ROWS, SYNCED, Store, below};
+
+const DAMAGED: &str = ".damaged";
+
+/// What every file and folder of a tree was at one moment.
+#[derive(Debug, Clone)]
+pub struct Guard(Vec<(Vec<u8>, Option<Stat>)>);
+
+impl Store {
+    /// Whether the store has a tree that may be believed whole: one that was not known to be on the disk when the
+    /// machine went down is read, and set aside where it is torn.
+    ///
+    /// # Errors
+    /// A damaged tree cannot be set aside.
+    pub fn ensure(&self, digest: Digest) -> Result<bool> {
+        let tree = self.tree(digest);
+        if self.fs.stat(&tree.join(CONTENT)).is_err() {
+            return Ok(false);
+        }
+        if self.fs.stat(&tree.join(SYNCED)).is_ok() {
+            return Ok(true);
+        }
+        let boot = self.fs.boot_id();
+        let rows = self.read(&tree.join(ROWS)).ok().and_then(|bytes| Rows::decode(&bytes));
+        if rows.is_some_and(|rows| !boot.is_empty() && rows.boot == boot) {
+            return Ok(true);
+        }
+        if self.verify(digest)?.is_empty() {
+            // What was read back after a boot came from the disk.
+            let _ = self.write(&tree.join(SYNCED), b"");
+            return Ok(true);
+        }
+        self.set_aside(digest)?;
+        Ok(false)
+    }
+
+    /// Reads a tree and tells what is not as its manifest lists it; empty where it is whole.
+    ///
+    /// # Errors
+    /// [`Error::Missing`].
+    pub fn verify(&self, digest: Digest) -> Result<Vec<String>> {
+        let content = self.content_path(digest)?;
+        let manifest = match self.manifest(digest) {
+            Ok(manifest) => manifest,
+            Err(error) => return Ok(vec![error.to_string()]),
+        };
+        let found = match scan_tree(self.fs.as_ref(), &content, &Options::default()) {
+            Ok(scan) => scan.manifest,
+            Err(error) => return Ok(vec![error.to_string()]),
+        };
+        Ok(manifest.diff(&found).iter().map(told).collect())
+    }
+
+    /// Remembers what a tree's files are, before it is handed on.
+    ///
+    /// # Errors
+    /// [`Error::Missing`], [`Error::Damaged`].
+    pub fn guard(&self, digest: Digest) -> Result<Guard> {
+        let content = self.content_path(digest)?;
+        let manifest = self.manifest(digest)?;
+        let mut folders = std::collections::BTreeSet::new();
+        for entry in manifest.entries() {
+            let mut path = entry.path.as_slice();
+            while let Some(at) = path.iter().rposition(|&byte| byte == b'/') {
+                path = &path[..at];
+                if !folders.insert(path) {
+                    break;
+                }
+            }
+        }
+        let root: &[u8] = b"";
+        let paths = manifest.entries().iter().map(|entry| entry.path.as_slice()).chain(folders).chain([root]);
+        Ok(Guard(paths.map(|path| (path.to_vec(), self.fs.stat(&below(&content, path)).ok())).collect()))
+    }
+
+    /// Tells what was really written in a tree since it was guarded; its bytes are read only where a row differs.
+    ///
+    /// # Errors
+    /// [`Error::Missing`].
+    pub fn written_since(&self, digest: Digest, guard: &Guard) -> Result<Vec<String>> {
+        let content = self.content_path(digest)?;
+        let same = guard.0.iter().all(|(path, before)| {
+            let now = self.fs.stat(&below(&content, path)).ok();
+            match (before, now) {
+                (Some(before), Some(now)) => before.is_same(&now),
+                (None, None) => true,
+                _ => false,
+            }
+        });
+        if same { Ok(Vec::new()) } else { self.verify(digest) }
+    }
+
+    /// Moves a tree out of the way, so that it is never handed on; gives the place where it lies now.
+    ///
+    /// # Errors
+    /// It cannot be moved.
+    pub fn set_aside(&self, digest: Digest) -> Result<PathBuf> {
+        let folder = self.root.join(DAMAGED);
+        self.fs.make_folders(&folder, 0o700).map_err(|e| Error::io("make", &folder, e))?;
+        let mut number = 0;
+        let place = loop {
+            let place = folder.join(format!("{digest}-{number}"));
+            if self.fs.stat(&place).is_err() {
+                break place;
+            }
+            number += 1;
+        };
+        let tree = self.tree(digest);
+        self.fs.rename(&tree, &place).map_err(|e| Error::io("set aside", &tree, e))?;
+        Ok(place)
+    }
+
+    /// Waits until some trees are on the disk, and marks them so.
+    ///
+    /// # Errors
+    /// The disk does not take them.
+    pub fn sync(&self, digests: &[Digest]) -> Result<()> {
+        let waiting: Vec<PathBuf> = digests
+            .iter()
+            .map(|digest| self.tree(*digest))
+            .filter(|tree| self.fs.stat(tree).is_ok() && self.fs.stat(&tree.join(SYNCED)).is_err())
+            .collect();
+        if waiting.is_empty() {
+            return Ok(());
+        }
+        self.fs.sync(&self.root).map_err(|e| Error::io("sync", &self.root, e))?;
+        for tree in waiting {
+            match self.write(&tree.join(SYNCED), b"") {
+                Err(Error::Io { source, .. }) if source.kind() == std::io::ErrorKind::AlreadyExists => {}
+                other => other?,
+            }
+        }
+        Ok(())
+    }
+}
+
+fn told(change: &Change) -> String {
+    let show = |path: &[u8]| String::from_utf8_lossy(path).into_owned();
+    match change {
+        Change::Added(path) => format!("{} was added", show(path)),
+        Change::Removed(path) => format!("{} is missing", show(path)),
+        Change::Renamed(from, to) => format!("{} was renamed to {}", show(from), show(to)),
+        Change::Changed(path) => format!("{} is not what it was", show(path)),
+        Change::Mode(path) => format!("{} has another mode", show(path)),
+    }
+}

@@ -1,0 +1,211 @@
+//! Whole trees, each under the digest of its manifest.
+//!
+//! ```text
+//! ROOT/ab/cdef.../content     what the manifest lists, browsable
+//! ROOT/ab/cdef.../manifest    the manifest's canonical bytes
+//! ROOT/ab/cdef.../rows        size, mtime and inode of each file as it was stored, and the boot that it was stored in
+//! ROOT/ab/cdef.../synced      there once everything is known to be on the disk
+//! ROOT/.tmp/                  trees being made; what a dead process left is swept
+//! ROOT/.damaged/              trees that were not what their manifests list
+//! ```
+//!
+//! A tree is made aside and appears by one rename: it is there whole or not at all.
+
+mod adopt;
+mod check;
+mod copy;
+mod rows;
+mod temporary;
+
+use std::path::{Path, PathBuf};
+
+use crate::digest::Digest;
+use crate::error::{Error, Result};
+use crate::fs::{Fs, OsFs};
+use crate::manifest::Manifest;
+use crate::scan::{Options, Scan, scan_sources};
+
+pub use check::Guard;
+use copy::{CopyJob, copy_tree};
+use rows::Rows;
+use temporary::Temporary;
+
+const CONTENT: &str = "content";
+const MANIFEST: &str = "manifest";
+const ROWS: &str = "rows";
+const SYNCED: &str = "synced";
+
+/// A folder of trees.
+pub struct Store {
+    root: PathBuf,
+    fs: Box<dyn Fs>,
+}
+
+impl Store {
+    /// The store in a folder, which is made when it is first written to.
+    pub fn new(root: &Path) -> Self {
+        Self::with_fs(root, Box::new(OsFs))
+    }
+
+    /// The store in a folder of another file system.
+    pub fn with_fs(root: &Path, fs: Box<dyn Fs>) -> Self {
+        Self { root: root.to_path_buf(), fs }
+    }
+
+    fn tree(&self, digest: Digest) -> PathBuf {
+        let hex = digest.to_hex();
+        self.root.join(&hex[..2]).join(&hex[2..])
+    }
+
+    /// Where a tree's content lies.
+    ///
+    /// # Errors
+    /// [`Error::Missing`] where the store has no such tree.
+    pub fn content_path(&self, digest: Digest) -> Result<PathBuf> {
+        let path = self.tree(digest).join(CONTENT);
+        if self.fs.stat(&path).is_ok() { Ok(path) } else { Err(Error::Missing(digest.to_hex())) }
+    }
+
+    /// A tree's manifest.
+    ///
+    /// # Errors
+    /// [`Error::Missing`], or [`Error::Damaged`] where the manifest is not the one of that digest.
+    pub fn manifest(&self, digest: Digest) -> Result<Manifest> {
+        let bytes = self
+            .read(&self.tree(digest).join(MANIFEST))
+            .map_err(|error| if error.is_vanished() { Error::Missing(digest.to_hex()) } else { error })?;
+        let damaged = |problem: String| Error::Damaged { digest: digest.to_hex(), problem };
+        let manifest = Manifest::decode(&bytes).map_err(|error| damaged(error.to_string()))?;
+        if manifest.digest() == digest {
+            Ok(manifest)
+        } else {
+            Err(damaged("its manifest is another tree's".to_owned()))
+        }
+    }
+
+    /// Keeps the content of a source directory, which stays as it is.
+    ///
+    /// `scan` is what it holds; `base` the tree of its last content: files that did not change since are linked from there.
+    ///
+    /// # Errors
+    /// [`Error::Changed`] where the directory does not hold what `scan` says any more.
+    pub fn save(&self, source: &Path, scan: &Scan, base: Option<Digest>, options: &Options) -> Result<()> {
+        let digest = scan.manifest.digest();
+        if self.fs.stat(&self.tree(digest)).is_ok() {
+            return Ok(());
+        }
+        let sources = scan_sources(self.fs.as_ref(), source, options)?;
+        if sources.scan.manifest.digest() != digest {
+            return Err(Error::Changed(source.to_path_buf()));
+        }
+        self.copy_in(&scan.manifest, &sources.walked.found, base, options)
+    }
+
+    /// Keeps a copy of a directory or a file, which stays as it is.
+    ///
+    /// # Errors
+    /// As [`crate::scan::scan_tree`], and what keeping it can do wrong.
+    pub fn add(&self, path: &Path, options: &Options) -> Result<Manifest> {
+        let sources = scan_sources(self.fs.as_ref(), path, &Options { rules: false, ..*options })?;
+        let manifest = sources.scan.manifest;
+        if self.fs.stat(&self.tree(manifest.digest())).is_err() {
+            self.copy_in(&manifest, &sources.walked.found, None, options)?;
+        }
+        Ok(manifest)
+    }
+
+    fn copy_in(
+        &self,
+        manifest: &Manifest,
+        found: &[crate::walk::Found],
+        base: Option<Digest>,
+        options: &Options,
+    ) -> Result<()> {
+        let sources = found.iter().map(|item| (item.path.as_slice(), item.source.as_path())).collect();
+        let links = base.and_then(|digest| self.linkable(digest));
+        let temporary = Temporary::new(self.fs.as_ref(), &self.root)?;
+        let job = CopyJob { manifest, sources: &sources, links: links.as_ref(), cancelled: options.cancelled };
+        copy_tree(self.fs.as_ref(), &job, &temporary.path().join(CONTENT))?;
+        self.appear(temporary, manifest)
+    }
+
+    /// Copies a tree out: files 0644 or 0755 less the umask, never links that a step could write through.
+    ///
+    /// `to` is not there, or an empty folder.
+    ///
+    /// # Errors
+    /// [`Error::Damaged`], naming the file, where a byte is not what it was; the tree is then set aside.
+    pub fn restore(&self, digest: Digest, to: &Path, options: &Options) -> Result<()> {
+        let content = self.content_path(digest)?;
+        let manifest = self.manifest(digest)?;
+        let paths: Vec<PathBuf> = manifest.entries().iter().map(|entry| below(&content, &entry.path)).collect();
+        let sources = manifest
+            .entries()
+            .iter()
+            .zip(&paths)
+            .map(|(entry, path)| (entry.path.as_slice(), path.as_path()))
+            .collect();
+        let job = CopyJob { manifest: &manifest, sources: &sources, links: None, cancelled: options.cancelled };
+        match copy_tree(self.fs.as_ref(), &job, to) {
+            Err(Error::Changed(path)) => {
+                let problem = format!("{} is not what it was", path.strip_prefix(&content).unwrap_or(&path).display());
+                self.set_aside(digest)?;
+                Err(Error::Damaged { digest: digest.to_hex(), problem })
+            }
+            Err(Error::Io { path, source, .. })
+                if path.starts_with(&content) && source.kind() == std::io::ErrorKind::NotFound =>
+            {
+                let problem = format!("{} is missing", path.strip_prefix(&content).unwrap_or(&path).display());
+                self.set_aside(digest)?;
+                Err(Error::Damaged { digest: digest.to_hex(), problem })
+            }
+            other => other,
+        }
+    }
+
+    /// Writes a finished tree's records and lets it appear by one rename; dropped where it is there already.
+    fn appear(&self, temporary: Temporary<'_>, manifest: &Manifest) -> Result<()> {
+        let made = temporary.path();
+        self.write(&made.join(MANIFEST), &manifest.encode())?;
+        let rows = Rows::of(self.fs.as_ref(), &made.join(CONTENT), manifest)?;
+        self.write(&made.join(ROWS), &rows.encode())?;
+        let place = self.tree(manifest.digest());
+        let parent = place.parent().unwrap_or(&self.root);
+        self.fs.make_folders(parent, 0o700).map_err(|e| Error::io("make", parent, e))?;
+        match self.fs.rename(made, &place) {
+            Ok(()) => {
+                temporary.keep();
+                Ok(())
+            }
+            // Somebody else was first: the same tree is there.
+            Err(_) if self.fs.stat(&place).is_ok() => Ok(()),
+            Err(error) => Err(Error::io("make", &place, error)),
+        }
+    }
+
+    /// The files of a tree that may be linked from, where it is whole.
+    fn linkable(&self, digest: Digest) -> Option<copy::Links> {
+        let content = self.content_path(digest).ok()?;
+        let manifest = self.manifest(digest).ok()?;
+        let rows = Rows::decode(&self.read(&self.tree(digest).join(ROWS)).ok()?)?;
+        Some(copy::Links { content, manifest, rows })
+    }
+
+    fn read(&self, path: &Path) -> Result<Vec<u8>> {
+        let mut bytes = Vec::new();
+        let mut file = self.fs.open(path, false).map_err(|e| Error::io("read", path, e))?;
+        file.read_to_end(&mut bytes).map_err(|e| Error::io("read", path, e))?;
+        Ok(bytes)
+    }
+
+    fn write(&self, path: &Path, bytes: &[u8]) -> Result<()> {
+        let mut file = self.fs.create(path, 0o600).map_err(|e| Error::io("write", path, e))?;
+        file.write_all(bytes).map_err(|e| Error::io("write", path, e))
+    }
+}
+
+/// A path of a manifest, below a folder; the folder itself where the path is empty.
+fn below(folder: &Path, path: &[u8]) -> PathBuf {
+    use std::os::unix::ffi::OsStrExt;
+    if path.is_empty() { folder.to_path_buf() } else { folder.join(std::ffi::OsStr::from_bytes(path)) }
+}

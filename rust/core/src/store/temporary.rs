@@ -1,0 +1,80 @@
+//! Folders in which trees are made; those of dead processes are swept.
+
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use crate::error::{Error, Result};
+use crate::fs::Fs;
+
+const FOLDER: &str = ".tmp";
+
+/// A folder of its own, removed when it is dropped.
+pub(super) struct Temporary<'a> {
+    fs: &'a dyn Fs,
+    path: PathBuf,
+    kept: bool,
+}
+
+impl<'a> Temporary<'a> {
+    pub(super) fn new(fs: &'a dyn Fs, root: &Path) -> Result<Self> {
+        static COUNT: AtomicU64 = AtomicU64::new(0);
+        let folder = root.join(FOLDER);
+        let number = COUNT.fetch_add(1, Ordering::Relaxed);
+        if number == 0 {
+            sweep(fs, &folder);
+        }
+        let path = folder.join(format!("{}-{number}", owner()));
+        fs.make_folders(&path, 0o700).map_err(|e| Error::io("make", &path, e))?;
+        Ok(Self { fs, path, kept: false })
+    }
+
+    pub(super) fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// It was renamed: there is nothing to remove.
+    pub(super) fn keep(mut self) {
+        self.kept = true;
+    }
+}
+
+impl Drop for Temporary<'_> {
+    fn drop(&mut self) {
+        if !self.kept {
+            let _ = self.fs.remove_all(&self.path);
+        }
+    }
+}
+
+/// This process, so that another with the same number is not taken for it: number and start.
+fn owner() -> String {
+    let pid = std::process::id();
+    format!("{pid}-{}", started(pid).unwrap_or_default())
+}
+
+/// When a process started, in the system's own count; `None` where it is gone or the system does not tell.
+fn started(pid: u32) -> Option<String> {
+    let stat = std::io::read_to_string(open(&format!("/proc/{pid}/stat"))?).ok()?;
+    stat.rsplit(')').next()?.split_whitespace().nth(19).map(str::to_owned)
+}
+
+#[allow(clippy::disallowed_methods)] // Of the system, not of the store.
+fn open(path: &str) -> Option<std::fs::File> {
+    std::fs::File::open(path).ok()
+}
+
+/// Removes what processes that are gone left.
+fn sweep(fs: &dyn Fs, folder: &Path) {
+    // Where processes cannot be told apart, nothing is swept: a folder too many costs less than a live one too few.
+    if started(std::process::id()).is_none() {
+        return;
+    }
+    for name in fs.list(folder).unwrap_or_default() {
+        let text = name.to_string_lossy();
+        let mut parts = text.split('-');
+        let (pid, start) = (parts.next().and_then(|pid| pid.parse().ok()), parts.next());
+        if pid.and_then(started).as_deref() != start {
+            let _ = fs.remove_all(&folder.join(&name));
+        }
+    }
+}
