@@ -58,7 +58,15 @@ impl Store {
             Ok(scan) => scan.manifest,
             Err(error) => return Ok(vec![error.to_string()]),
         };
-        Ok(manifest.diff(&found).iter().map(told).collect())
+        // Folders are no part of code's manifests: those above its files are meant.
+        let implied = |change: &&Change| match change {
+            Change::Added(path) => manifest
+                .entries()
+                .iter()
+                .any(|entry| entry.path.strip_prefix(path.as_slice()).is_some_and(|rest| rest.first() == Some(&b'/'))),
+            _ => false,
+        };
+        Ok(manifest.diff(&found).iter().filter(|change| !implied(change)).map(told).collect())
     }
 
     /// Remembers what a tree's files are, before it is handed on.

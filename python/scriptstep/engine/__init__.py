@@ -1,0 +1,1 @@
+"""What happens when a pipeline is submitted: keys, verdicts, attempts."""

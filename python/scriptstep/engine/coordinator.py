@@ -1,0 +1,516 @@
+"""What decides: order, verdicts, which attempt counts. One thread a run; executors place and report."""
+
+from __future__ import annotations
+
+import os
+import threading
+import time
+import traceback
+import uuid
+from collections import deque
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from scriptstep.console import Notice, RunEnded, RunStarted, StepEnded, StepStarted, Verdict, console
+from scriptstep.engine.attempt import State, Status
+from scriptstep.engine.executors.local import LocalExecutor
+from scriptstep.engine.planner import Planner, StepPlan
+from scriptstep.engine.recorder import Recorder
+from scriptstep.engine.run_lock import RunLock
+from scriptstep.engine.staging import plain
+from scriptstep.errors import AzureMLException, UserErrorException
+from scriptstep.graph import Graph, StepSpec
+from scriptstep.history import RunRow, now
+from scriptstep.workspace.local_catalog import LocalCatalog
+from scriptstep.workspace.workspace import Workspace
+
+__all__ = ["ActiveRun", "Submission", "active", "start", "unfinished"]
+
+_POLL_S = 0.05
+_CANCEL_POLL_S = 0.25
+_TAIL_LINES = 12
+
+
+@dataclass
+class Submission:
+    """A pipeline to be run, and how.
+
+    Attributes:
+        graph: Its graph.
+        workspace: Where it runs.
+        experiment: Name of the experiment.
+        parameters: Value of every parameter of the graph.
+        default_datastore: Name of the pipeline's default datastore, or None for the workspace's.
+        continue_on_step_failure: Whether steps that do not need a failed one go on.
+        regenerate_outputs: Whether every step runs.
+        tags: Tags of the run.
+        description: Its description.
+        input_identity: "definition" or "content"; None for the setting.
+        jobs: Most steps side by side; None for the number of cores.
+        display_name: Name to show.
+        pipeline_outputs: Name of a pipeline output to (node id, port).
+    """
+
+    graph: Graph
+    workspace: Workspace
+    experiment: str
+    parameters: dict[str, Any]
+    default_datastore: str | None = None
+    continue_on_step_failure: bool = False
+    regenerate_outputs: bool = False
+    tags: dict[str, str] = field(default_factory=dict)
+    description: str | None = None
+    input_identity: str | None = None
+    jobs: int | None = None
+    display_name: str | None = None
+    pipeline_outputs: dict[str, tuple[str, str]] = field(default_factory=dict)
+
+    @property
+    def catalog(self) -> LocalCatalog:
+        """The workspace's catalog, which writes the history.
+
+        Raises:
+            UserErrorException: Inside a step: there is none.
+        """
+        catalog = self.workspace._catalog
+        if not isinstance(catalog, LocalCatalog):
+            raise UserErrorException(
+                "a step cannot submit a pipeline of its own", help="submit it from outside, or make its steps part of this one"
+            )
+        return catalog
+
+
+class ActiveRun:
+    """A run that this process coordinates.
+
+    Attributes:
+        run_id: Its id.
+        error: What ended the coordination itself, or None.
+    """
+
+    def __init__(self, run_id: str) -> None:
+        self.run_id = run_id
+        self.error: BaseException | None = None
+        self._ended = threading.Event()
+        self._cancel = threading.Event()
+        self._waited_for = False
+
+    @property
+    def done(self) -> bool:
+        """Returns: whether it ended."""
+        return self._ended.is_set()
+
+    @property
+    def waited_for(self) -> bool:
+        """Returns: whether anybody waited for it."""
+        return self._waited_for
+
+    def wait(self, timeout: float | None = None) -> bool:
+        """Waits for the end.
+
+        Args:
+            timeout: Seconds; None for as long as it takes.
+
+        Returns:
+            Whether it ended.
+        """
+        self._waited_for = True
+        return self._ended.wait(timeout)
+
+    def cancel(self) -> None:
+        """Asks for the end of the run and of every process of its steps."""
+        self._cancel.set()
+
+
+_ACTIVE: dict[str, ActiveRun] = {}
+
+
+def active(run_id: str) -> ActiveRun | None:
+    """Returns: a run that this process coordinates or coordinated, by id."""
+    return _ACTIVE.get(run_id)
+
+
+def unfinished() -> list[ActiveRun]:
+    """Returns: the runs of this process that have not ended."""
+    return [run for run in _ACTIVE.values() if not run.done]
+
+
+def start(submission: Submission) -> ActiveRun:
+    """Records a run and starts it; returns at once.
+
+    Args:
+        submission: What to run.
+
+    Returns:
+        The run; its thread lives until it ends, and the interpreter waits for it.
+
+    Raises:
+        UserErrorException: The graph cannot be run: a cycle, a run started inside a step.
+    """
+    coordinator = _Coordinator(submission)
+    run = ActiveRun(coordinator.run_id)
+    _ACTIVE[run.run_id] = run
+    thread = threading.Thread(target=coordinator.main, args=(run,), name=f"scriptstep run {run.run_id[:8]}")
+    thread.start()
+    return run
+
+
+class _Coordinator:
+    def __init__(self, submission: Submission) -> None:
+        self._s = submission
+        self._workspace = submission.workspace
+        self._history, self._store = submission.catalog.history, submission.catalog.store
+        self._home = self._workspace._place.home
+        self.run_id = str(uuid.uuid4())
+        self._order = submission.graph.order()
+        self._specs: dict[str, StepSpec] = {n.node_id: n.spec for n in submission.graph.module_nodes}
+        self._jobs = max(1, submission.jobs or os.cpu_count() or 1)
+        self._running: dict[str, StepPlan] = {}
+        self._failed: dict[str, str] = {}
+        self._cancelled = False
+        self._counts = {"ran": 0, "reused": 0, "failed": 0, "not run": 0, "cancelled": 0}
+        self._saved_s = 0.0
+        self._next_cancel_look = 0.0
+        self._record_run()
+
+    # --- the run's own record
+
+    def _record_run(self) -> None:
+        directory = Path("runs") / self.run_id[:8]
+        folder = self._home / directory
+        folder.mkdir(parents=True, exist_ok=True)
+        self._lock = RunLock(folder)
+        self._rows: dict[str, RunRow] = {}
+        stamp = now()
+        common = {"workspace": self._workspace.name, "experiment": self._s.experiment, "created": stamp}
+        with self._history.transaction():
+            self._history.add_experiment(self._workspace.name, self._s.experiment)
+            self._run_row = self._history.add_run(
+                _new_row(
+                    **common,
+                    id=self.run_id,
+                    kind="pipeline",
+                    name=self._s.display_name or self._s.experiment,
+                    directory=str(directory),
+                    description=self._s.description,
+                    owner=self._lock.owner,
+                    details={"pipeline_outputs": {k: list(v) for k, v in self._s.pipeline_outputs.items()}},
+                )
+            )
+            if self._s.tags:
+                self._history.set_tags(self.run_id, self._s.tags)
+            taken: set[str] = {"artifacts"}
+            for node_id in self._order:
+                spec = self._specs[node_id]
+                name = _untaken(plain(spec.name), taken)
+                self._rows[node_id] = self._history.add_run(
+                    _new_row(
+                        **common,
+                        id=str(uuid.uuid4()),
+                        kind="step",
+                        name=spec.name,
+                        parent=self.run_id,
+                        root=self.run_id,
+                        directory=str(directory / name),
+                        node_id=node_id,
+                        script=spec.script_name,
+                        compute=spec.compute[0] if spec.compute else None,
+                    )
+                )
+
+    # --- the thread
+
+    def main(self, run: ActiveRun) -> None:
+        """Coordinates the run to its end, whatever happens; the body of its thread."""
+        started = time.monotonic()
+        status, error = "Failed", None
+        try:
+            self._history.update_run(self.run_id, status="Running", started=now())
+            console().send(
+                RunStarted(
+                    self.run_id,
+                    self._run_row.name,
+                    len(self._order),
+                    min(self._jobs, len(self._order) or 1),
+                    [self._specs[n].name for n in self._order],
+                )
+            )
+            self._coordinate(run)
+            status = "Canceled" if self._cancelled else "Failed" if self._failed else "Finished"
+        except AzureMLException as mistake:
+            error = {"message": mistake.message, "help": mistake.help}
+            console().send(Notice("error", mistake.message, mistake.help))
+        except BaseException as fault:
+            run.error = fault
+            report = self._home / self._run_row.directory / "coordinator.log"
+            report.write_text(traceback.format_exc(), encoding="utf-8")
+            message, helped = f"scriptstep itself failed: {fault!r}", f"please report it, with {report}"
+            error = {"message": message, "help": helped}
+            console().send(Notice("error", message, helped))
+        finally:
+            self._close(run, status, error, time.monotonic() - started)
+
+    def _close(self, run: ActiveRun, status: str, error: dict[str, Any] | None, seconds: float) -> None:
+        try:
+            if self._failed and error is None:
+                named = ", ".join(sorted({self._specs[n].name for n in self._failed}))
+                error = {"message": f"failed: {named}", "steps": {self._specs[n].name: m for n, m in self._failed.items()}}
+            self._history.update_run(self.run_id, status=status, ended=now(), error=error)
+            done = self._counts
+            helped = f"scriptstep logs {self.run_id[:4]}" if self._failed else None
+            console().send(
+                RunEnded(
+                    self.run_id,
+                    status,
+                    done["ran"],
+                    done["reused"],
+                    done["failed"],
+                    len(self._order) - sum(done[k] for k in ("ran", "reused", "failed", "cancelled")),
+                    seconds,
+                    self._saved_s,
+                    helped,
+                )
+            )
+        except BaseException as fault:
+            run.error = run.error or fault
+        finally:
+            self._lock.release()
+            run._ended.set()
+
+    def _coordinate(self, run: ActiveRun) -> None:
+        self._planner = Planner(self._s, self._specs, self._history, self._store, self.run_id)
+        self._planner.read_contents()
+        self._recorder = Recorder(self._s, self._specs, self._history, self._store, self._planner, self._run_row)
+        waiting = {n: set(self._planner.above[n]) for n in self._order}
+        below: dict[str, list[str]] = {n: [] for n in self._order}
+        for node_id, above in waiting.items():
+            for other in above:
+                below[other].append(node_id)
+        ready = deque(n for n in self._order if not waiting[n])
+        to_run: deque[StepPlan] = deque()
+        executor = LocalExecutor(self._jobs)
+        try:
+            while ready or to_run or self._running:
+                self._look_for_cancel(run, executor, to_run)
+                if self._stopping:
+                    ready.clear()
+                    to_run.clear()
+                done: list[str] = []
+                while ready and len(to_run) + len(self._running) < self._jobs * 4:
+                    done += self._decide(ready.popleft(), to_run)
+                while to_run and len(self._running) < self._jobs:
+                    done += self._launch(to_run.popleft(), executor)
+                if self._running and not done:
+                    executor.wait(_POLL_S)
+                done += self._collect(executor)
+                for node_id in done:
+                    for other in below[node_id]:
+                        waiting[other].discard(node_id)
+                        if not waiting[other]:
+                            ready.append(other)
+                if self._failed and not self._s.continue_on_step_failure and self._running and not self._stopping:
+                    self._stop_running(executor)
+        finally:
+            executor.close()
+        self._tell_not_run()
+        self._store.sync(self._recorder.trees)
+
+    @property
+    def _stopping(self) -> bool:
+        return self._cancelled or (bool(self._failed) and not self._s.continue_on_step_failure)
+
+    # --- one step
+
+    def _decide(self, node_id: str, to_run: deque[StepPlan]) -> list[str]:
+        """Gives a verdict. Returns the node where it is done with: reused, or failed before it could run."""
+        spec = self._specs[node_id]
+        try:
+            if any(above in self._failed or above in self._planner.skipped for above in self._planner.above[node_id]):
+                self._planner.skipped.add(node_id)
+                return [node_id]
+            plan = self._planner.plan(node_id, self._rows[node_id])
+            if plan.verdict.reuse is None:
+                to_run.append(plan)
+                return []
+            reason = self._recorder.reuse(plan)
+        except AzureMLException as mistake:
+            self._fail(node_id, _where(spec, mistake), None, None)
+            return [node_id]
+        self._counts["reused"] += 1
+        self._saved_s += plan.verdict.reuse.duration_s
+        self._tell(spec, "reused", plan.verdict.reuse.duration_s, reason)
+        return [node_id]
+
+    def _launch(self, plan: StepPlan, executor: LocalExecutor) -> list[str]:
+        try:
+            attempt = self._recorder.begin(plan)
+        except AzureMLException as mistake:
+            self._fail(plan.node_id, _where(plan.spec, mistake), None, None)
+            return [plan.node_id]
+        plan.handle = executor.submit(attempt)
+        self._running[plan.handle] = plan
+        console().send(StepStarted(plan.spec.name, self.run_id, attempt.log))
+        return []
+
+    def _collect(self, executor: LocalExecutor) -> list[str]:
+        done: list[str] = []
+        for handle, status in executor.poll(list(self._running)).items():
+            plan = self._running[handle]
+            self._recorder.take_events(plan)
+            if status.state in (State.QUEUED, State.RUNNING):
+                continue
+            del self._running[handle]
+            done.append(plan.node_id)
+            self._end(plan, status)
+        return done
+
+    def _end(self, plan: StepPlan, status: Status) -> None:
+        spec = plan.spec
+        if status.state is State.CANCELLED:
+            self._recorder.stopped(plan, "Canceled", {"message": "cancelled"}, status)
+            self._counts["cancelled"] += 1
+            self._tell(spec, "cancelled", plan.seconds(status), "")
+            return
+        if status.state is not State.SUCCEEDED:
+            self._fail(plan.node_id, _why(status, spec), plan, status)
+            return
+        try:
+            reason, warnings = self._recorder.finish(plan, status)
+        except AzureMLException as mistake:
+            self._fail(plan.node_id, mistake.message, plan, status)
+            return
+        for warning in warnings:
+            console().send(Notice("warning", warning, None))
+        self._counts["ran"] += 1
+        self._tell(spec, "ran", plan.seconds(status), reason)
+
+    def _fail(self, node_id: str, message: str, plan: StepPlan | None, status: Status | None) -> None:
+        self._failed[node_id] = message
+        self._counts["failed"] += 1
+        row, spec = self._rows[node_id], self._specs[node_id]
+        error = {"message": message, "step": spec.name}
+        tail: list[str] = []
+        if plan is not None and status is not None:
+            self._recorder.stopped(plan, "Failed", error, status)
+            tail = _tail(plan.folder.log)
+        else:
+            self._history.update_run(row.id, status="Failed", ended=now(), error=error)
+        seconds = plan.seconds(status) if plan is not None and status is not None else None
+        self._tell(spec, "failed", seconds, message, tail)
+
+    def _tell(
+        self, spec: StepSpec, verdict: Verdict, seconds: float | None, reason: str, tail: Sequence[str] = ()
+    ) -> None:
+        console().send(StepEnded(spec.name, verdict, seconds, reason, tail, self.run_id))
+
+    # --- the end
+
+    def _look_for_cancel(self, run: ActiveRun, executor: LocalExecutor, to_run: deque[StepPlan]) -> None:
+        if self._cancelled:
+            return
+        asked = run._cancel.is_set()
+        if not asked and time.monotonic() >= self._next_cancel_look:
+            self._next_cancel_look = time.monotonic() + _CANCEL_POLL_S
+            asked = self._history.cancel_requested(self.run_id)
+        if asked:
+            self._cancelled = True
+            self._stop_running(executor)
+
+    def _stop_running(self, executor: LocalExecutor) -> None:
+        for handle in list(self._running):
+            executor.cancel(handle)
+
+    def _tell_not_run(self) -> None:
+        status = "Canceled" if self._cancelled else "NotStarted"
+        with self._history.transaction():
+            for node_id in self._order:
+                if node_id in self._planner.outputs or node_id in self._failed:
+                    continue
+                row = self._history.run(self._rows[node_id].id)
+                if row is None or row.ended is not None:
+                    continue
+                self._history.update_run(row.id, status=status, ended=now())
+                needs = self._first_failed_above(node_id)
+                reason = f"needs {needs}" if needs else ""
+                self._tell(self._specs[node_id], "not run", None, reason)
+
+    def _first_failed_above(self, node_id: str) -> str | None:
+        seen, waiting = {node_id}, deque(self._planner.above[node_id])
+        while waiting:
+            other = waiting.popleft()
+            if other in self._failed:
+                return self._specs[other].name
+            if other not in seen:
+                seen.add(other)
+                waiting.extend(self._planner.above[other])
+        return None
+
+
+def _new_row(**given: Any) -> RunRow:
+    row: dict[str, Any] = {
+        "number": 0,
+        "parent": None,
+        "root": None,
+        "status": "NotStarted",
+        "started": None,
+        "ended": None,
+        "description": None,
+        "error": None,
+        "node_id": None,
+        "script": None,
+        "compute": None,
+        "exit_code": None,
+        "reused_from": None,
+        "verdict": None,
+        "artifacts": None,
+        "details": {},
+        "owner": None,
+        "cancel_requested": False,
+    }
+    row.update(given)
+    return RunRow(**row)
+
+
+def _untaken(name: str, taken: set[str]) -> str:
+    chosen, count = name[:80], 1
+    while chosen.lower() in taken:
+        count += 1
+        chosen = f"{name[:80]}-{count}"
+    taken.add(chosen.lower())
+    return chosen
+
+
+def _where(spec: StepSpec, mistake: AzureMLException) -> str:
+    message = mistake.message if spec.name in mistake.message else f"step '{spec.name}': {mistake.message}"
+    if spec.declared_at and spec.declared_at not in message:
+        message += f"\n  --> {spec.declared_at}"
+    return message + (f"\nhelp: {mistake.help}" if mistake.help else "")
+
+
+def _why(status: Status, spec: StepSpec) -> str:
+    if status.state is State.TIMEOUT:
+        return f"took longer than the {spec.run.timeout_s:g} s that its run configuration allows"
+    if status.message:
+        return status.message
+    if status.signal:
+        import signal
+
+        try:
+            name = signal.Signals(status.signal).name
+        except ValueError:
+            name = str(status.signal)
+        return f"killed by signal {name}"
+    return f"exit code {status.exit_code}"
+
+
+def _tail(log: Path) -> list[str]:
+    try:
+        with log.open("rb") as file:
+            file.seek(0, os.SEEK_END)
+            file.seek(max(0, file.tell() - 16384))
+            return file.read().decode("utf-8", "replace").splitlines()[-_TAIL_LINES:]
+    except OSError:
+        return []
+

@@ -1,0 +1,1 @@
+"""What runs attempts somewhere; nothing outside this room starts a process."""

@@ -1,0 +1,131 @@
+"""The key of a step: the digest of everything that can change its result. docs/reuse.md publishes the recipe."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from scriptstep.content import digest_bytes
+from scriptstep.engine.canonical import encode
+from scriptstep.engine.environment_identity import Installed
+from scriptstep.graph import Argument, InputRef, OutputRef, OutputSpec, ParameterRef, StepSpec
+
+__all__ = ["KEY_DOMAIN", "SCHEME", "Document", "StepFacts", "describe", "key_of"]
+
+SCHEME = 1
+KEY_DOMAIN = "scriptstep 2026 step key"
+
+Document = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class StepFacts:
+    """What a key needs besides what the step declares.
+
+    Attributes:
+        content: Digest of the step's content, all of it or of `hash_paths`.
+        parameters: The pipeline parameters that the step uses: name to rendered value with its type.
+        inputs: Identity of each input, by port.
+        node_count: Nodes, after the pipeline's parameters.
+        process_counts: Processes, workers and parameter servers a node, after the pipeline's parameters.
+        installed: What the step's interpreter has; its distributions already limited to those that count.
+        packages: Digest of those distributions.
+        variables: Environment variables of the runconfig.
+        inherited: Environment variables passed on by name that were asked for.
+        with_platform: Whether Python's version, the system and the processor family count.
+        runtime_revision: Of what a step sees of scriptstep.
+    """
+
+    content: str
+    parameters: Mapping[str, tuple[str, str]]
+    inputs: Mapping[str, Any]
+    node_count: int
+    process_counts: Mapping[str, int]
+    installed: Installed
+    packages: str
+    variables: Mapping[str, str]
+    inherited: Mapping[str, str]
+    with_platform: bool
+    runtime_revision: int
+
+
+def describe(spec: StepSpec, facts: StepFacts) -> Document:
+    """Writes down everything that decides a step's result.
+
+    Left out on purpose, for they cannot change it: name, compute target, executor, allow_reuse, timeout, tags and
+    what is registered of the outputs.
+
+    Args:
+        spec: The step as declared.
+        facts: What it means here and now.
+
+    Returns:
+        Plain data; `key_of` gives its key.
+    """
+    run = spec.run
+    return {
+        "scheme": SCHEME,
+        "script": spec.script_name,
+        "content": facts.content,
+        "version": spec.version,
+        "arguments": [_argument(a) for a in spec.arguments],
+        "params": {
+            name: ["parameter", value.name] if isinstance(value, ParameterRef) else ["text", value]
+            for name, value in spec.params.items()
+        },
+        "parameters": {name: list(value) for name, value in facts.parameters.items()},
+        "inputs": {
+            i.name: {
+                "mode": i.mode,
+                "path": i.path_on_compute,
+                "dataset": i.as_dataset,
+                "transformations": list(i.transformations),
+                "identity": facts.inputs[i.name],
+            }
+            for i in spec.inputs
+        },
+        "outputs": {o.name: _output(o) for o in spec.outputs},
+        "environment": dict(run.environment),
+        "variables": dict(facts.variables),
+        "inherited": dict(facts.inherited),
+        "framework": run.framework,
+        "communicator": run.communicator,
+        "node_count": facts.node_count,
+        "process_counts": dict(facts.process_counts),
+        "python": facts.installed.python if facts.with_platform else None,
+        "system": facts.installed.system if facts.with_platform else None,
+        "packages": facts.packages,
+        "runtime": facts.runtime_revision,
+    }
+
+
+def key_of(document: Document) -> str:
+    """Returns: the key of a document of `describe`, 64 hex digits."""
+    return digest_bytes(KEY_DOMAIN, encode(document))
+
+
+def _argument(argument: Argument) -> list[list[str]]:
+    parts: list[list[str]] = []
+    for part in argument:
+        if isinstance(part, str):
+            parts.append(["text", part])
+        elif isinstance(part, InputRef):
+            parts.append(["input", part.port])
+        elif isinstance(part, OutputRef):
+            parts.append(["output", part.port])
+        else:
+            parts.append(["parameter", part.name])
+    return parts
+
+
+def _output(output: OutputSpec) -> dict[str, Any]:
+    return {
+        "kind": output.kind,
+        "mode": output.mode,
+        "path": output.path_on_compute,
+        "directory": output.is_directory,
+        "datastore": output.datastore if output.destination is not None else None,
+        "destination": output.destination,
+        "dataset": output.as_dataset,
+    }

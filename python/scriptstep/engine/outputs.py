@@ -1,0 +1,219 @@
+"""What a step wrote: taken into the content store, and put where the user asked for it."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import uuid
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from scriptstep.content import ContentStore, Entry, scan_tree
+from scriptstep.engine.staging import StepFolder, plain
+from scriptstep.errors import ArgumentError
+from scriptstep.graph import OutputSpec, StepSpec
+from scriptstep.history import History
+
+__all__ = ["Collected", "Destinations", "adopt_artifacts", "adopt_outputs", "register_output"]
+
+
+@dataclass
+class Collected:
+    """What an attempt left.
+
+    Attributes:
+        trees: Digest of each output that was written, by port.
+        unwritten: Ports of outputs that were not.
+        warnings: What the user should know of them.
+    """
+
+    trees: dict[str, str] = field(default_factory=dict)
+    unwritten: list[str] = field(default_factory=list)
+    warnings: list[str] = field(default_factory=list)
+
+
+def adopt_outputs(spec: StepSpec, folder: StepFolder, store: ContentStore) -> Collected:
+    """Moves what a step wrote into the store; the path that it was given becomes a link to it.
+
+    Args:
+        spec: The step.
+        folder: Its folder; no process of the attempt is left.
+        store: The content store.
+
+    Returns:
+        The trees, and what is missing or odd.
+
+    Raises:
+        ContentError: An output cannot be read.
+    """
+    found = Collected()
+    for output in spec.outputs:
+        path = folder.output(output.name)
+        if path.is_symlink() and not path.exists():
+            found.warnings.append(f"output '{output.name}' of step '{spec.name}' is a link that leads nowhere")
+        if not os.path.lexists(path):
+            found.unwritten.append(output.name)
+            continue
+        if path.is_symlink():
+            # A script may leave a link to what it wrote elsewhere: what counts is what it points at.
+            tree = store.add(path.resolve())
+            path.unlink()
+        else:
+            empty = path.is_dir() and not any(path.iterdir())
+            if empty:
+                found.warnings.append(f"output '{output.name}' of step '{spec.name}' is an empty folder")
+            tree = store.adopt(path)
+        found.trees[output.name] = tree.digest
+        path.symlink_to(store.content_path(tree.digest))
+    declared = {plain(o.name) for o in spec.outputs}
+    beside = sorted(e.name for e in os.scandir(folder.outputs) if e.name not in declared)
+    if beside:
+        found.warnings.append(
+            f"step '{spec.name}' wrote {', '.join(beside[:3])} beside an output instead of in it; it is not kept with any"
+        )
+    return found
+
+
+def adopt_artifacts(folder: StepFolder, store: ContentStore) -> str:
+    """Keeps the files of a step run: its `outputs/` and `logs/`, what it uploaded, and its log.
+
+    Args:
+        folder: The step's folder; no process of the attempt is left.
+        store: The content store.
+
+    Returns:
+        The digest of the tree that holds them.
+    """
+    for name in ("outputs", "logs"):
+        source, target = folder.code / name, folder.artifacts / name
+        if source.is_dir() and not source.is_symlink() and any(source.iterdir()):
+            _merge(source, target)
+    if folder.log.is_file():
+        copy = folder.artifacts / "user_logs" / "std_log.txt"
+        copy.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copyfile(folder.log, copy)
+    digest = store.adopt(folder.artifacts).digest
+    folder.artifacts.symlink_to(store.content_path(digest))
+    return digest
+
+
+def _merge(source: Path, target: Path) -> None:
+    """Moves the files of a folder; a file that was uploaded under the same name stays."""
+    if not target.exists():
+        target.parent.mkdir(parents=True, exist_ok=True)
+        shutil.move(source, target)
+        return
+    for entry in sorted(os.scandir(source), key=lambda e: e.name):
+        place = target / entry.name
+        if entry.is_dir(follow_symlinks=False) and place.is_dir():
+            _merge(Path(entry.path), place)
+        elif not os.path.lexists(place):
+            shutil.move(entry.path, place)
+
+
+@dataclass
+class Destinations:
+    """Places on datastores that outputs are put at, in one run.
+
+    Attributes:
+        root_of: Root folder of a datastore, by name; None for the default one.
+        store: The content store.
+    """
+
+    root_of: Callable[[str | None], Path]
+    store: ContentStore
+    _written: dict[Path, str] = field(default_factory=dict)
+
+    def put(self, output: OutputSpec, tree: str, step: str, run_id: str) -> tuple[str, list[str]]:
+        """Puts an output where it was declared to be; a destination that was not named is a link to the tree.
+
+        Args:
+            output: The output as declared.
+            tree: Its digest.
+            step: Name of the step.
+            run_id: Id of the step run that made it.
+
+        Returns:
+            The path relative to the datastore, and warnings.
+
+        Raises:
+            ArgumentError: The destination leads out of the datastore.
+        """
+        root = self.root_of(output.datastore)
+        if output.destination is None:
+            relative = f"azureml/{run_id}/{plain(output.name)}"
+            link = root / relative
+            if not os.path.lexists(link):
+                link.parent.mkdir(parents=True, exist_ok=True)
+                link.symlink_to(self.store.content_path(tree))
+            return relative, []
+        filled = output.destination.replace("{run-id}", run_id).replace("{output-name}", output.name)
+        relative = filled.replace("\\", "/").strip("/")
+        if ".." in relative.split("/"):
+            raise ArgumentError(f"step '{step}', output '{output.name}': destination {output.destination!r} leads out of its datastore")
+        return relative, self._copy(tree, root / relative if relative else root, step)
+
+    def _copy(self, tree: str, target: Path, step: str) -> list[str]:
+        clashes: list[str] = []
+        content = self.store.content_path(tree)
+        for entry in self.store.manifest(tree):
+            name = os.fsdecode(entry.path)
+            source, place = (content / name, target / name) if name else (content, target)
+            if entry.kind == "directory":
+                place.mkdir(parents=True, exist_ok=True)
+                continue
+            if (before := self._written.get(place)) not in (None, step):
+                clashes.append(f"'{name}' of step '{before}' was replaced by step '{step}' at {target}")
+            self._written[place] = step
+            if _holds(place, entry):
+                continue
+            place.parent.mkdir(parents=True, exist_ok=True)
+            aside = place.with_name(f".{place.name[:200]}.{uuid.uuid4().hex[:8]}")
+            shutil.copy(source, aside, follow_symlinks=False)
+            os.replace(aside, place)
+        return clashes
+
+
+def _holds(place: Path, entry: Entry) -> bool:
+    if entry.kind == "link" or place.is_symlink() or not place.is_file() or place.stat().st_size != entry.size:
+        return False
+    (there,) = scan_tree(place).manifest
+    return (there.kind, there.digest) == (entry.kind, entry.digest)
+
+
+def register_output(
+    history: History, workspace: str, output: OutputSpec, tree: str
+) -> Mapping[str, Any] | None:
+    """Registers an output as a dataset, where its step asked for that; the same content makes no new version.
+
+    Args:
+        history: The history.
+        workspace: Name of the workspace.
+        output: The output as declared.
+        tree: Its digest.
+
+    Returns:
+        `{"name", "version"}`, or None where nothing was asked for.
+    """
+    wanted = output.registration
+    if not wanted:
+        return None
+    tabular = wanted.get("kind") == "tabular"
+    definition: dict[str, Any] = {
+        "kind": "tabular" if tabular else "file",
+        "format": wanted.get("format") or ("delimited" if tabular else "files"),
+        "sources": [{"tree": tree, "name": output.name}],
+        "options": wanted.get("options") or {},
+        "transformations": wanted.get("transformations") or [],
+    }
+    row = history.add_dataset(
+        workspace,
+        name=str(wanted["name"]),
+        kind=definition["kind"],
+        definition=definition,
+        description=wanted.get("description"),
+        tags=wanted.get("tags") or {},
+    )
+    return {"name": row.name, "version": row.version}

@@ -1,0 +1,393 @@
+"""From a graph to verdicts: what each step would be, whether it was that before, and why not."""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from scriptstep.console import Notice, console
+from scriptstep.content import ContentStore, Manifest, Scan, Survey, digest_bytes, scan_code
+from scriptstep.engine import environment_identity
+from scriptstep.engine.canonical import encode
+from scriptstep.engine.differences import FileSide, Packages, differences
+from scriptstep.engine.effects import EventTaker
+from scriptstep.engine.environment_identity import Installed
+from scriptstep.engine.executors.local import probe_interpreter
+from scriptstep.engine.key import Document, StepFacts, describe, key_of
+from scriptstep.engine.masking import Mask
+from scriptstep.engine.sources import ResolvedInput, SourceResolver, changed_files
+from scriptstep.engine.staging import StepFolder, parameter_facts, used_parameters
+from scriptstep.engine.verdict import Conditions, Verdict, broken_condition, candidate
+from scriptstep.errors import ArgumentError
+from scriptstep.graph import InputRef, StepOutput, StepSpec
+from scriptstep.history import History, ResultRow, RunRow
+from scriptstep.runtime.reads import read_digest, read_value
+from scriptstep.runtime.revision import RUNTIME_REVISION
+
+if TYPE_CHECKING:
+    from scriptstep.engine.attempt import Status
+    from scriptstep.engine.coordinator import Submission
+
+__all__ = ["Planner", "StepPlan"]
+
+# Where a source directory this large is hashed and copied for each step, its owner should know.
+_LARGE_FILES, _LARGE_BYTES = 20_000, 1_000_000_000
+_COUNTS = {
+    "NodeCount": "node_count",
+    "MpiProcessCountPerNode": "process_count_per_node",
+    "TensorflowWorkerCount": "worker_count",
+    "TensorflowParameterServerCount": "parameter_server_count",
+}
+
+
+@dataclass
+class StepPlan:
+    """One step, thought through.
+
+    Attributes:
+        node_id: Its node.
+        spec: The step, with the pipeline's parameters filled into its counts.
+        row: Its step run.
+        folder: Its folder.
+        scan: What its source directory holds.
+        inputs: Its inputs, found.
+        document: What its key is made of; `masked`, as it is kept.
+        key: Its key.
+        interpreter: The Python that runs it.
+        verdict: Reuse or run.
+        previous: The last result of a step of its name, or None.
+        guards: Trees that it is handed on, with their rows before it starts.
+        taker: Takes its events in.
+        handle: The executor's handle, once it is submitted.
+    """
+
+    node_id: str
+    spec: StepSpec
+    row: RunRow
+    folder: StepFolder
+    scan: Scan
+    inputs: tuple[ResolvedInput, ...]
+    document: Document
+    masked: Document
+    key: str
+    interpreter: str
+    verdict: Verdict
+    previous: ResultRow | None
+    guards: dict[str, Any] = field(default_factory=dict)
+    taker: EventTaker | None = None
+    handle: str = ""
+
+    @staticmethod
+    def seconds(status: Status) -> float:
+        """Returns: how long an attempt ran."""
+        return max(0.0, (status.ended or 0.0) - (status.started or 0.0)) if status.started else 0.0
+
+
+class Planner:
+    """Thinks through the steps of one run.
+
+    Args:
+        submission: What is run.
+        specs: Its steps, by node.
+        history: The history.
+        store: The content store.
+        run_id: Id of the pipeline run.
+
+    Attributes:
+        above: For each node, the nodes that must be done with first.
+        read_in_arguments: (node, port) of outputs that a later step has in its arguments.
+        outputs: What each finished node wrote: port to tree digest.
+        origins: For each finished node, the step run whose result it has.
+        used: Results that serve a step of this run.
+        recorded: Results that this run recorded.
+        skipped: Nodes that are not run, for what they need failed.
+    """
+
+    def __init__(
+        self, submission: Submission, specs: Mapping[str, StepSpec], history: History, store: ContentStore, run_id: str
+    ) -> None:
+        self._s, self._specs, self._history, self._store, self._run_id = submission, specs, history, store, run_id
+        self._workspace = submission.workspace
+        settings = self._workspace._settings
+        self._settings = settings
+        self.above = {n: _above(spec) for n, spec in specs.items()}
+        self.read_in_arguments = {
+            (source.node_id, source.output) for spec in specs.values() for source in _in_arguments(spec)
+        }
+        self.outputs: dict[str, dict[str, str]] = {}
+        self.origins: dict[str, str] = {}
+        self.used: set[int] = set()
+        self.recorded: set[int] = set()
+        self.skipped: set[str] = set()
+        self.inherited = {name: os.environ[name] for name in settings.environment.inherit if name in os.environ}
+        self.resolver = SourceResolver(
+            self._workspace,
+            store,
+            submission.parameters,
+            submission.default_datastore,
+            (submission.input_identity or settings.reuse.input_identity) == "content",
+        )
+        self._mask = Mask(self._workspace._place.home)
+        self._scans: dict[str, Scan] = {}
+        self._installed: dict[str, Installed] = {}
+
+    def read_contents(self) -> None:
+        """Reads every source directory once.
+
+        Raises:
+            ContentError: One cannot be read.
+        """
+        for spec in self._specs.values():
+            if spec.source_directory not in self._scans:
+                scan = scan_code(spec.source_directory, on_survey=lambda s, spec=spec: _warn_large(spec, s))  # type: ignore[misc]
+                self._scans[spec.source_directory] = scan
+                for warning in scan.warnings:
+                    console().send(Notice("warning", warning, None))
+
+    def plan(self, node_id: str, row: RunRow) -> StepPlan:
+        """Thinks one step through; the steps above it are done with.
+
+        Args:
+            node_id: Its node.
+            row: Its step run.
+
+        Returns:
+            The step with its verdict.
+
+        Raises:
+            UserErrorException: An input is not there, or a parameter cannot be.
+        """
+        spec = self._with_counts(self._specs[node_id])
+        scan = self._scans[spec.source_directory]
+        inputs = tuple(self.resolver.resolve(i, self.outputs) for i in spec.inputs)
+        interpreter = spec.run.interpreter or sys.executable
+        installed = self._installed_in(interpreter)
+        packages, note = self._packages(spec, installed)
+        document = describe(spec, self._facts(spec, scan, inputs, installed, packages))
+        plan = StepPlan(
+            node_id=node_id,
+            spec=spec,
+            row=row,
+            folder=StepFolder(self._workspace._place.home / row.directory),
+            scan=scan,
+            inputs=inputs,
+            document=document,
+            masked=self._mask.document(document),
+            key=key_of(document),
+            interpreter=interpreter,
+            verdict=Verdict(None),
+            previous=self._history.latest_result(self._workspace.name, spec.name),
+        )
+        plan.verdict = self._verdict(plan)
+        if note:
+            plan.verdict = replace(plan.verdict, notes=(*plan.verdict.notes, note))
+        return plan
+
+    def read_again(self, what: str, args: Mapping[str, Any]) -> str:
+        """Reads what a step read, now; `parent` stands for this run.
+
+        Args:
+            what: Kind of thing, as its event names it.
+            args: Which one.
+
+        Returns:
+            The digest of what comes back.
+        """
+        return read_digest(read_value(self._workspace._catalog, what, args, self._run_id))
+
+    def conditions(self, spec: StepSpec) -> Conditions:
+        """Returns: what a result's conditions are held against, now."""
+        return Conditions([(self._specs[n].name, self.origins.get(n, "")) for n in spec.run_after], self.read_again)
+
+    # --- parts
+
+    def _verdict(self, plan: StepPlan) -> Verdict:
+        spec, against = plan.spec, plan.previous.run if plan.previous else None
+        if self._s.regenerate_outputs:
+            return Verdict(None, ("regenerate_outputs=True",), against=against)
+        if not spec.allow_reuse:
+            return Verdict(None, ("allow_reuse=False",), against=against)
+        result = candidate(self._history, self._workspace.name, plan.key, spec.name, self.used, self.recorded)
+        if result is None:
+            return Verdict(None, self._reasons(plan), against=against)
+        broken = broken_condition(result, self.conditions(spec), self._store)
+        if broken is not None:
+            return Verdict(None, (broken,), against=result.run)
+        return Verdict(result, (), self._notes(plan, result), result.run)
+
+    def _reasons(self, plan: StepPlan) -> tuple[str, ...]:
+        old = plan.previous
+        if old is None:
+            return ("first run",)
+        found = differences(
+            plan.masked,
+            old.document,
+            files=lambda: self._file_sides(plan, old),
+            packages=lambda: self._package_sides(plan.document["packages"], old.document["packages"]),
+            step_of=lambda port: self._step_of(plan.spec, port),
+        )
+        return tuple(found) or ("its earlier result serves another step or cannot be used",)
+
+    def _notes(self, plan: StepPlan, result: ResultRow) -> tuple[str, ...]:
+        notes: list[str] = []
+        for resolved in plan.inputs:
+            rows = result.conditions.get("files", {}).get(resolved.spec.name)
+            if rows is None or resolved.files is None:
+                continue
+            changed = changed_files([tuple(r) for r in rows], resolved.files, self.resolver)
+            if changed:
+                notes.append(
+                    f"{len(changed)} file{'s' if len(changed) > 1 else ''} of dataset {resolved.spec.name} changed since: "
+                    "input_identity='content' would run it"
+                )
+        if plan.spec.hash_paths and (tree := result.conditions.get("tree")) and tree != plan.scan.manifest.digest:
+            notes.append("files outside hash_paths changed since")
+        return tuple(notes)
+
+    def _with_counts(self, spec: StepSpec) -> StepSpec:
+        run = spec.run
+        for key, parameter in spec.runconfig_params.items():
+            value = self._s.parameters[parameter]
+            try:
+                count = int(value)
+            except (TypeError, ValueError):
+                count = 0
+            if count < 1 and key != "TensorflowParameterServerCount":
+                raise ArgumentError(f"step '{spec.name}': parameter '{parameter}' sets {key}: {value!r} is no count")
+            changed: Any = {_COUNTS[key]: count}
+            run = replace(run, **changed)
+        return replace(spec, run=run) if run is not spec.run else spec
+
+    def _facts(
+        self, spec: StepSpec, scan: Scan, inputs: tuple[ResolvedInput, ...], installed: Installed, packages: str
+    ) -> StepFacts:
+        return StepFacts(
+            content=_content(spec, scan.manifest),
+            parameters={n: parameter_facts(n, self._s.parameters[n]) for n in used_parameters(spec)},
+            inputs={i.spec.name: i.identity for i in inputs},
+            node_count=spec.run.node_count,
+            process_counts={
+                "process_count_per_node": spec.run.process_count_per_node,
+                "worker_count": spec.run.worker_count,
+                "parameter_server_count": spec.run.parameter_server_count,
+            },
+            installed=installed,
+            packages=packages,
+            variables=spec.run.environment_variables,
+            inherited=self.inherited,
+            with_platform=self._settings.reuse.platform,
+            runtime_revision=RUNTIME_REVISION,
+        )
+
+    def _installed_in(self, interpreter: str) -> Installed:
+        if interpreter not in self._installed:
+            if interpreter == sys.executable:
+                found = environment_identity.installed()
+            else:
+                script = Path(environment_identity.__file__)
+                found = Installed.from_json(probe_interpreter(interpreter, script))
+            self._installed[interpreter] = _with_editables(found)
+        return self._installed[interpreter]
+
+    def _packages(self, spec: StepSpec, installed: Installed) -> tuple[str, str | None]:
+        """Keeps the list of what is installed beside the history, under its digest. Returns the digest, and a note."""
+        distributions, loose, note = installed.distributions, installed.loose, None
+        if self._settings.reuse.environment_identity == "declared":
+            declared = environment_identity.declared_packages(spec.run.environment)
+            distributions, missing = environment_identity.closure(installed, declared)
+            loose = ()
+            note = f"only the {len(distributions)} packages that the environment declares count"
+            if missing:
+                note += f" (not installed: {', '.join(missing)})"
+        listed = {
+            "distributions": [[d.name, d.version, d.digest] for d in distributions],
+            "loose": [list(row) for row in loose],
+            "conda": [list(row) for row in installed.conda],
+        }
+        digest = digest_bytes("scriptstep 2026 packages", encode(listed))
+        place = self._workspace._place.home / "packages" / f"{digest}.json"
+        if not place.exists():
+            place.parent.mkdir(parents=True, exist_ok=True)
+            aside = place.with_suffix(f".{os.getpid()}")
+            aside.write_text(json.dumps(listed), encoding="utf-8")
+            os.replace(aside, place)
+        return digest, note
+
+    def _package_sides(self, new: str, old: str) -> tuple[Packages, Packages] | None:
+        sides: list[Packages] = []
+        for digest in (new, old):
+            try:
+                text = (self._workspace._place.home / "packages" / f"{digest}.json").read_text(encoding="utf-8")
+                listed = json.loads(text)
+                sides.append(
+                    {name: (version, d) for name, version, d in listed["distributions"]}
+                    | {name: ("", d) for name, d in listed["loose"]}
+                    | {f"conda {name}": (version, build) for name, version, build in listed["conda"]}
+                )
+            except (OSError, ValueError, KeyError):
+                return None
+        return sides[0], sides[1]
+
+    def _file_sides(self, plan: StepPlan, old: ResultRow) -> tuple[FileSide, FileSide] | None:
+        tree = old.conditions.get("tree")
+        if tree is None or not self._store.ensure(tree):
+            return None
+        new_manifest, old_manifest = plan.scan.manifest, self._store.manifest(tree)
+        if plan.spec.hash_paths:
+            new_manifest = new_manifest.subset([plan.spec.script_name, *plan.spec.hash_paths])
+            old_manifest = old_manifest.subset([plan.spec.script_name, *plan.spec.hash_paths])
+        return (new_manifest, Path(plan.spec.source_directory)), (old_manifest, self._store.content_path(tree))
+
+    def _step_of(self, spec: StepSpec, port: str) -> str | None:
+        for declared in spec.inputs:
+            if declared.name == port and isinstance(declared.source, StepOutput):
+                return self._specs[declared.source.node_id].name
+        return None
+
+
+def _above(spec: StepSpec) -> set[str]:
+    return {i.source.node_id for i in spec.inputs if isinstance(i.source, StepOutput)} | set(spec.run_after)
+
+
+def _in_arguments(spec: StepSpec) -> list[StepOutput]:
+    ports = {p.port for a in spec.arguments for p in a if isinstance(p, InputRef)}
+    return [i.source for i in spec.inputs if i.name in ports and isinstance(i.source, StepOutput)]
+
+
+def _content(spec: StepSpec, manifest: Manifest) -> str:
+    if not spec.hash_paths:
+        return manifest.digest
+    return manifest.subset([spec.script_name, *spec.hash_paths]).digest
+
+
+def _with_editables(found: Installed) -> Installed:
+    """Gives editable distributions the digest of the packages that they put on the path."""
+    distributions = [
+        replace(d, digest=digest_bytes("scriptstep 2026 editable", encode([scan_code(p).manifest.digest for p in d.paths])))
+        if d.paths
+        else d
+        for d in found.distributions
+    ]
+    return replace(found, distributions=tuple(distributions))
+
+
+def _warn_large(spec: StepSpec, survey: Survey) -> None:
+    if survey.files <= _LARGE_FILES and survey.size <= _LARGE_BYTES:
+        return
+    from scriptstep.console.text import size as size_text
+
+    named = ", ".join(f"{name} {size_text(size)}" for name, size in survey.largest)
+    lines = " ".join(f"/{name}" for name, _ in survey.largest)
+    console().send(
+        Notice(
+            "warning",
+            f"source directory '{spec.source_directory}' of step '{spec.name}' holds {size_text(survey.size)} in "
+            f"{survey.files:,} files, all of it hashed and copied for each step\n  largest: {named}",
+            f"leave out what no script needs with such lines in {spec.source_directory}/.amlignore: {lines}",
+        )
+    )

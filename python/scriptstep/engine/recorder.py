@@ -1,0 +1,344 @@
+"""From an attempt to a recorded result: trees first, then the record that names them."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import scriptstep.runtime
+from scriptstep.content import ContentStore
+from scriptstep.engine.attempt import Attempt, Status
+from scriptstep.engine.effects import EventTaker, Target, reenact
+from scriptstep.engine.outputs import Collected, Destinations, adopt_artifacts, adopt_outputs, register_output
+from scriptstep.engine.planner import Planner, StepPlan
+from scriptstep.engine.sources import ResolvedInput, file_rows
+from scriptstep.engine.staging import RunFacts, stage
+from scriptstep.errors import TreeDamaged, UserErrorException
+from scriptstep.graph import StepOutput, StepSpec
+from scriptstep.history import History, RunRow, now
+from scriptstep.workspace.datastore import Datastore
+from scriptstep.workspace.local_catalog import LocalCatalog
+
+if TYPE_CHECKING:
+    from scriptstep.engine.coordinator import Submission
+
+__all__ = ["Recorder"]
+
+
+class Recorder:
+    """Begins attempts, and records what came of them.
+
+    Args:
+        submission: What is run.
+        specs: Its steps, by node.
+        history: The history.
+        store: The content store.
+        planner: Knows what each step is.
+        run: The pipeline run.
+
+    Attributes:
+        trees: Digests of every tree that the run relies on.
+    """
+
+    def __init__(
+        self,
+        submission: Submission,
+        specs: Mapping[str, StepSpec],
+        history: History,
+        store: ContentStore,
+        planner: Planner,
+        run: RunRow,
+    ) -> None:
+        self._s, self._specs, self._history, self._store, self._planner = submission, specs, history, store, planner
+        self._workspace, self._run = submission.workspace, run
+        home = self._workspace._place.home
+        self._catalog: LocalCatalog = submission.catalog
+        self._parent_folder = home / run.directory
+        self._facts = RunFacts(
+            home=home,
+            bootstrap=Path(scriptstep.runtime.__file__).parent / "bootstrap",
+            variables=_workspace_variables(self._workspace, submission.experiment),
+            inherited=planner.inherited,
+        )
+        self._destinations = Destinations(self._root_of, store)
+        self.trees: set[str] = set()
+
+    # --- an attempt
+
+    def begin(self, plan: StepPlan) -> Attempt:
+        """Keeps the step's content and lays out what it needs.
+
+        Args:
+            plan: The step.
+
+        Returns:
+            Its attempt.
+
+        Raises:
+            AzureMLException: Something cannot be kept or handed on.
+        """
+        digest = plan.scan.manifest.digest
+        if not self._store.ensure(digest):
+            base = plan.previous.conditions.get("tree") if plan.previous else None
+            self._store.save(plan.spec.source_directory, plan.scan, base=base)
+        self.trees.add(digest)
+        for resolved in plan.inputs:
+            if resolved.tree is not None:
+                plan.guards[resolved.tree] = self._store.guard(resolved.tree)
+            if resolved.dataset_id is not None and resolved.definition is not None:
+                self._history.save_definition(
+                    self._workspace.name, resolved.dataset_id, str(resolved.definition["kind"]), dict(resolved.definition)
+                )
+        plan.folder.path.mkdir(parents=True, exist_ok=True)
+        plan.taker = EventTaker(self._target(plan), plan.folder.events, plan.folder.path)
+        self._history.update_run(plan.row.id, status="Running", started=now(), verdict=plan.verdict.to_json())
+        self._history.set_properties(plan.row.id, {**self._properties(plan), "ContentSnapshotId": digest})
+        return stage(
+            plan.spec,
+            plan.row.id,
+            self._run.id,
+            plan.folder,
+            self._facts,
+            plan.inputs,
+            self._s.parameters,
+            self._store,
+            digest,
+            plan.interpreter,
+        )
+
+    def take_events(self, plan: StepPlan) -> None:
+        """Takes in what a step logged, tagged and registered so far."""
+        if plan.taker is not None:
+            plan.taker.take()
+
+    def finish(self, plan: StepPlan, status: Status) -> tuple[str, list[str]]:
+        """Records the result of an attempt that succeeded.
+
+        Args:
+            plan: The step.
+            status: How its attempt ended.
+
+        Returns:
+            Why it ran and what came of it, in a line; and warnings.
+
+        Raises:
+            UserErrorException: An output that a later step needs was not written, or an input was written to.
+            ContentError: An output cannot be kept.
+        """
+        assert plan.taker is not None
+        plan.taker.take()
+        self._check_guards(plan)
+        collected = adopt_outputs(plan.spec, plan.folder, self._store)
+        self._check_written(plan, collected)
+        artifacts = adopt_artifacts(plan.folder, self._store)
+        warnings, reusable = list(collected.warnings), not plan.taker.cancelled
+        if changed := self._inputs_changed(plan):
+            reusable = False
+            warnings.append(
+                f"input '{changed}' of step '{plan.spec.name}' changed while the step ran: its result will not be reused"
+            )
+        details, more = self._place_outputs(plan.spec, collected.trees, plan.row.id)
+        warnings += more
+        with self._history.transaction():
+            result = self._history.add_result(
+                workspace=self._workspace.name,
+                key=plan.key,
+                step_name=plan.spec.name,
+                run=plan.row.id,
+                outputs=collected.trees,
+                artifacts=artifacts,
+                document=plan.masked,
+                conditions=self._conditions(plan),
+                effects=plan.taker.effects,
+                reusable=reusable,
+                duration_s=plan.seconds(status),
+            )
+            self._history.update_run(
+                plan.row.id, status="Finished", ended=now(), exit_code=0, artifacts=artifacts, details=details
+            )
+        self._done(plan, collected.trees, plan.row.id)
+        self._planner.recorded.add(result)
+        self.trees |= {artifacts}
+        shutil.rmtree(plan.folder.code, ignore_errors=True)
+        return self._told(plan, collected), warnings
+
+    def stopped(self, plan: StepPlan, status_text: str, error: Mapping[str, Any], status: Status) -> None:
+        """Records an attempt that is no result: it keeps what it logged, tagged and registered, and its files.
+
+        Args:
+            plan: The step.
+            status_text: "Failed" or "Canceled".
+            error: What to say of it.
+            status: How its attempt ended.
+        """
+        if plan.taker is not None:
+            plan.taker.take()
+        artifacts = None if plan.folder.artifacts.is_symlink() else adopt_artifacts(plan.folder, self._store)
+        code = status.exit_code if status.signal is None else -status.signal
+        fields: dict[str, Any] = {"artifacts": artifacts} if artifacts else {}
+        self._history.update_run(
+            plan.row.id, status=status_text, ended=now(), exit_code=code, error=dict(error), **fields
+        )
+        shutil.rmtree(plan.folder.code, ignore_errors=True)
+
+    # --- reuse
+
+    def reuse(self, plan: StepPlan) -> str:
+        """Hands on an earlier result, and does again what its attempt did to others.
+
+        Args:
+            plan: The step, whose verdict is reuse.
+
+        Returns:
+            What to say of it, in a line.
+        """
+        result = plan.verdict.reuse
+        assert result is not None
+        origin = self._history.run(result.run)
+        registered: list[str] = []
+        details, _ = self._place_outputs(plan.spec, result.outputs, result.run)
+        with self._history.transaction():
+            registered += reenact(result.effects, self._target(plan))
+            stamp = now()
+            self._history.update_run(
+                plan.row.id,
+                status="Finished",
+                started=stamp,
+                ended=stamp,
+                exit_code=0,
+                reused_from=result.run,
+                artifacts=result.artifacts,
+                verdict=plan.verdict.to_json(),
+                details=details,
+            )
+            properties = self._properties(plan)
+            properties |= {"azureml.isreused": "true", "azureml.reusedrunid": result.run}
+            if origin is not None:
+                properties |= {
+                    "azureml.reusednodeid": origin.node_id or "",
+                    "azureml.reusedpipeline": origin.parent or "",
+                    "azureml.reusedpipelinerunid": origin.parent or "",
+                }
+            self._history.set_properties(plan.row.id, properties)
+        self._planner.used.add(result.id)
+        self._done(plan, result.outputs, result.run)
+        self.trees |= {result.artifacts} if result.artifacts else set()
+        source = f"from run {(origin.parent or result.run)[:4]}" if origin else "from an earlier run"
+        return "; ".join([source, *registered, *plan.verdict.notes])
+
+    # --- parts
+
+    def _target(self, plan: StepPlan) -> Target:
+        return Target(self._catalog, plan.row.id, self._run.id, self._parent_folder)
+
+    def _done(self, plan: StepPlan, outputs: Mapping[str, str], origin: str) -> None:
+        self._planner.outputs[plan.node_id] = dict(outputs)
+        self._planner.origins[plan.node_id] = origin
+        self.trees |= set(outputs.values())
+
+    def _check_guards(self, plan: StepPlan) -> None:
+        for digest, guard in plan.guards.items():
+            written = self._store.written_since(digest, guard)
+            if written:
+                ports = ", ".join(f"'{i.spec.name}'" for i in plan.inputs if i.tree == digest)
+                self._store.set_aside(digest)
+                raise TreeDamaged(
+                    f"step '{plan.spec.name}' wrote into its input {ports}: {', '.join(written[:3])}",
+                    help="write into an output, or take the input with as_download(); the step that made it will run again",
+                )
+
+    def _check_written(self, plan: StepPlan, collected: Collected) -> None:
+        for port in collected.unwritten:
+            if (plan.node_id, port) in self._planner.read_in_arguments:
+                raise UserErrorException(
+                    f"step '{plan.spec.name}' never wrote its output '{port}', which a later step takes"
+                )
+            collected.warnings.append(f"step '{plan.spec.name}' never wrote its output '{port}'")
+
+    def _inputs_changed(self, plan: StepPlan) -> str | None:
+        """Returns: name of an input of the user's own that is not what it was when the step was keyed."""
+        self._planner.resolver.forget()
+        for resolved in plan.inputs:
+            again = self._again(resolved)
+            if again is not None and again.identity != resolved.identity:
+                return resolved.spec.name
+        return None
+
+    def _again(self, resolved: ResolvedInput) -> ResolvedInput | None:
+        if isinstance(resolved.spec.source, StepOutput) or resolved.tree is not None:
+            return None
+        try:
+            return self._planner.resolver.resolve(resolved.spec, self._planner.outputs)
+        except UserErrorException:
+            return ResolvedInput(resolved.spec, None, resolved.label)
+
+    def _conditions(self, plan: StepPlan) -> dict[str, Any]:
+        assert plan.taker is not None
+        resolver = self._planner.resolver
+        return {
+            "tree": plan.scan.manifest.digest,
+            "after": [attempt for _, attempt in self._planner.conditions(plan.spec).after],
+            "reads": [
+                {**read, "digest_after": self._planner.read_again(read["what"], read["args"])}
+                for read in plan.taker.reads
+            ],
+            "files": {
+                i.spec.name: file_rows(i.files, resolver)
+                for i in plan.inputs
+                if i.files is not None and not resolver.by_content
+            },
+        }
+
+    def _place_outputs(
+        self, spec: StepSpec, trees: Mapping[str, str], run_id: str
+    ) -> tuple[dict[str, Any], list[str]]:
+        placed: dict[str, Any] = {}
+        warnings: list[str] = []
+        for output in spec.outputs:
+            if (tree := trees.get(output.name)) is None:
+                continue
+            path, more = self._destinations.put(output, tree, spec.name, run_id)
+            warnings += more
+            placed[output.name] = {"tree": tree, "datastore": self._datastore_name(output.datastore), "path": path}
+            if registered := register_output(self._history, self._workspace.name, output, tree):
+                placed[output.name]["registered"] = dict(registered)
+        return {"outputs": placed}, warnings
+
+    def _datastore_name(self, name: str | None) -> str:
+        return name or self._s.default_datastore or str(self._workspace.get_default_datastore().name)
+
+    def _root_of(self, name: str | None) -> Path:
+        return Path(Datastore.get(self._workspace, self._datastore_name(name))._root())
+
+    def _properties(self, plan: StepPlan) -> dict[str, str]:
+        return {
+            "azureml.runsource": "azureml.StepRun",
+            "azureml.nodeid": plan.node_id,
+            "azureml.pipelinerunid": self._run.id,
+            "azureml.rootpipelinerunid": self._run.id,
+        }
+
+    def _told(self, plan: StepPlan, collected: Collected) -> str:
+        told = ", ".join(plan.verdict.reasons)
+        if plan.previous is not None and collected.trees and plan.previous.outputs == collected.trees:
+            told += f"; its output{'s are' if len(collected.trees) > 1 else ' is'} as before"
+        assert plan.taker is not None
+        for effect in plan.taker.effects:
+            if effect["do"] == "register_model":
+                latest = self._history.model(self._workspace.name, effect["name"])
+                told += f"; model {effect['name']}" + (f" {latest.version}" if latest else "")
+        return "; ".join([told, *plan.verdict.notes])
+
+
+def _workspace_variables(workspace: Any, experiment: str) -> dict[str, str]:
+    return {
+        "AZUREML_ARM_SUBSCRIPTION": str(workspace.subscription_id or ""),
+        "AZUREML_ARM_RESOURCEGROUP": str(workspace.resource_group or ""),
+        "AZUREML_ARM_WORKSPACE_NAME": str(workspace.name),
+        "AZUREML_ARM_PROJECT_NAME": experiment,
+        "AZUREML_EXPERIMENT_ID": experiment,
+        "AZUREML_RUN_TOKEN": "local",
+        "AZUREML_SERVICE_ENDPOINT": "local",
+    }

@@ -1,0 +1,335 @@
+"""What an attempt finds when it starts: its copy of the content, its inputs and outputs, its environment.
+
+Below the workspace every path that a script is given holds plain characters only: some libraries choke on the rest.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from scriptstep.content import ContentStore
+from scriptstep.engine.attempt import Attempt
+from scriptstep.engine.sources import ResolvedInput
+from scriptstep.errors import UserErrorException
+from scriptstep.graph import DataLocation, DatasetSource, InputRef, OutputRef, ParameterRef, StepSpec
+
+__all__ = ["PASSED_ON", "RunFacts", "StepFolder", "parameter_facts", "plain", "rendered", "stage", "used_parameters"]
+
+# Passed on to a step and outside its key; docs/reuse.md lists them.
+PASSED_ON = (
+    "HOME",
+    "USER",
+    "LOGNAME",
+    "TMPDIR",
+    "HTTP_PROXY",
+    "HTTPS_PROXY",
+    "NO_PROXY",
+    "http_proxy",
+    "https_proxy",
+    "no_proxy",
+    "LD_LIBRARY_PATH",
+    "DYLD_LIBRARY_PATH",
+    "SSL_CERT_FILE",
+    "REQUESTS_CA_BUNDLE",
+    "CUDA_VISIBLE_DEVICES",
+)
+# Fixed, so that a result does not hang on who runs it; the runconfig may set each.
+_FIXED = {
+    "LANG": "C.UTF-8",
+    "TZ": "UTC",
+    "PYTHONHASHSEED": "0",
+    "PYTHONNOUSERSITE": "1",
+    "PYTHONUNBUFFERED": "1",
+}
+
+
+@dataclass(frozen=True)
+class StepFolder:
+    """The folder of one step of one run, `runs/RUN/STEP`.
+
+    Attributes:
+        path: Absolute.
+    """
+
+    path: Path
+
+    @property
+    def code(self) -> Path:
+        """Returns: the working copy, there while the step runs."""
+        return self.path / "code"
+
+    @property
+    def inputs(self) -> Path:
+        """Returns: what holds a folder for each input."""
+        return self.path / "inputs"
+
+    @property
+    def outputs(self) -> Path:
+        """Returns: what holds an entry for each output."""
+        return self.path / "outputs"
+
+    @property
+    def log(self) -> Path:
+        """Returns: what the script prints."""
+        return self.path / "logs" / "std_log.txt"
+
+    @property
+    def events(self) -> Path:
+        """Returns: what the script logs, tags and registers."""
+        return self.path / "events"
+
+    @property
+    def artifacts(self) -> Path:
+        """Returns: the files of the run, as `get_file_names` lists them."""
+        return self.path / "artifacts"
+
+    def output(self, name: str) -> Path:
+        """Returns: the path that the script is given for an output."""
+        return self.outputs / plain(name)
+
+
+@dataclass(frozen=True)
+class RunFacts:
+    """What the steps of a run share.
+
+    Attributes:
+        home: The state folder.
+        bootstrap: The folder whose `sitecustomize` serves scriptstep inside steps.
+        variables: `AZUREML_*` variables of the workspace and experiment.
+        inherited: Variables that the settings ask to pass on, with their values.
+    """
+
+    home: Path
+    bootstrap: Path
+    variables: Mapping[str, str]
+    inherited: Mapping[str, str]
+
+
+def plain(name: str) -> str:
+    """Returns: a name of plain characters, `[A-Za-z0-9_.-]`, never empty and never hidden."""
+    return re.sub(r"[^A-Za-z0-9_.-]+", "_", name).strip(".") or "_"
+
+
+def rendered(value: Any) -> str:
+    """Returns: a parameter's value as a script reads it; None as the empty string."""
+    return "" if value is None else str(value)
+
+
+def stage(
+    spec: StepSpec,
+    run_id: str,
+    parent_id: str,
+    folder: StepFolder,
+    facts: RunFacts,
+    inputs: Iterable[ResolvedInput],
+    parameters: Mapping[str, Any],
+    store: ContentStore,
+    snapshot: str,
+    interpreter: str,
+) -> Attempt:
+    """Lays out everything that one attempt needs, and describes it.
+
+    Args:
+        spec: The step.
+        run_id: Id of the step run.
+        parent_id: Id of the pipeline run.
+        folder: Where to lay it out.
+        facts: What the run's steps share.
+        inputs: The step's inputs, found.
+        parameters: Values of the pipeline's parameters.
+        store: Holds the content and the outputs of other steps.
+        snapshot: Digest of the step's content.
+        interpreter: The Python to run the script with.
+
+    Returns:
+        The attempt, ready for an executor.
+
+    Raises:
+        UserErrorException: An input cannot be handed on in the way that was asked for.
+        TreeDamaged: A stored tree is not what it was.
+    """
+    for place in (folder.inputs, folder.outputs, folder.log.parent, folder.artifacts, folder.path / "staged"):
+        place.mkdir(parents=True, exist_ok=True)
+    store.restore(snapshot, folder.code)
+    for name in ("outputs", "logs"):
+        (folder.code / name).mkdir(exist_ok=True)
+
+    resolved = list(inputs)
+    given = {i.spec.name: _hand_on(i, folder, store) for i in resolved}
+    outputs = {o.name: str(_prepare_output(folder, o.name, o.is_directory or o.kind != "data")) for o in spec.outputs}
+
+    argv = [interpreter, spec.script_name]
+    for argument in spec.arguments:
+        text = ""
+        for part in argument:
+            if isinstance(part, str):
+                text += part
+            elif isinstance(part, InputRef):
+                text += given[part.port]
+            elif isinstance(part, OutputRef):
+                text += outputs[part.port]
+            else:
+                text += rendered(parameters[part.name])
+        argv.append(text)
+
+    env = _environment(spec, facts, interpreter, folder, parameters)
+    env.update(
+        AZUREML_RUN_ID=run_id,
+        AZUREML_PARENT_RUN_ID=parent_id,
+        AZUREML_ROOT_RUN_ID=parent_id,
+        SCRIPTSTEP_ATTEMPT=f"{run_id}-1",
+        SCRIPTSTEP_PARENT=parent_id,
+    )
+    env.update(_data_variables(spec, resolved, given, outputs))
+    return Attempt(
+        id=f"{run_id}-1",
+        run_id=run_id,
+        step=spec.name,
+        argv=tuple(argv),
+        env=env,
+        cwd=str(folder.code),
+        log=str(folder.log),
+        snapshot=snapshot,
+        inputs=given,
+        outputs=outputs,
+        node_count=spec.run.node_count,
+        process_count=spec.run.process_count_per_node,
+        resources={},
+        timeout_s=spec.run.timeout_s,
+    )
+
+
+def _environment(
+    spec: StepSpec, facts: RunFacts, interpreter: str, folder: StepFolder, parameters: Mapping[str, Any]
+) -> dict[str, str]:
+    env = {name: os.environ[name] for name in PASSED_ON if name in os.environ}
+    env["PATH"] = os.pathsep.join([str(Path(interpreter).parent), os.environ.get("PATH", os.defpath)])
+    env.update(_FIXED)
+    env.update(facts.inherited)
+    env.update(spec.run.environment_variables)
+    for name, value in spec.params.items():
+        text = rendered(parameters[value.name]) if isinstance(value, ParameterRef) else value
+        env["AML_PARAMETER_" + re.sub(r"[~\W]", "_", name)] = text
+    for argument in spec.arguments:
+        for part in argument:
+            if isinstance(part, ParameterRef):
+                env.setdefault("AML_PARAMETER_" + re.sub(r"[~\W]", "_", part.name), rendered(parameters[part.name]))
+    env.update(facts.variables)
+    paths = [str(facts.bootstrap), str(folder.code)]
+    if declared := spec.run.environment_variables.get("PYTHONPATH"):
+        paths.append(declared)
+    env.update(
+        PYTHONPATH=os.pathsep.join(paths),
+        AZUREML_OUTPUT_DIRECTORY="./outputs",
+        SCRIPTSTEP_HOME=str(facts.home),
+        SCRIPTSTEP_EVENTS=str(folder.events),
+        SCRIPTSTEP_RUN_DIR=str(folder.path),
+        SCRIPTSTEP_CATALOG="scriptstep.runtime.context:step_catalog",
+    )
+    return env
+
+
+def _data_variables(
+    spec: StepSpec, inputs: list[ResolvedInput], given: Mapping[str, str], outputs: Mapping[str, str]
+) -> dict[str, str]:
+    env: dict[str, str] = {}
+    datasets: list[str] = []
+    for resolved in inputs:
+        name = resolved.spec.name
+        if resolved.spec.as_dataset:
+            datasets.append(f"{name}:{resolved.spec.mode}")
+            env[name] = given[name]
+        else:
+            env[f"AZUREML_DATAREFERENCE_{name}"] = given[name]
+    written = [o.name for o in spec.outputs if o.as_dataset or o.kind != "data"]
+    for name in written:
+        env[name] = outputs[name]
+    for output in spec.outputs:
+        if output.kind == "data":
+            env[f"AZUREML_DATAREFERENCE_{output.name}"] = outputs[output.name]
+    env["AZUREML_DATASET_ENVIRONMENT_VARS"] = ",".join(datasets)
+    env["AZUREML_DATASET_FILE_OUTPUTS"] = ";".join(written)
+    return env
+
+
+def _prepare_output(folder: StepFolder, name: str, make: bool) -> Path:
+    path = folder.output(name)
+    if make:
+        path.mkdir(exist_ok=True)
+    return path
+
+
+def _hand_on(resolved: ResolvedInput, folder: StepFolder, store: ContentStore) -> str:
+    """Puts an input where the script finds it.
+
+    Returns:
+        What the script is given for it: a path, or a dataset's id where it reads the dataset itself.
+    """
+    spec = resolved.spec
+    if spec.mode == "hdfs":
+        raise UserErrorException(
+            f"input '{spec.name}': mode 'hdfs' needs a Spark cluster", help="use as_mount() or as_download()"
+        )
+    if spec.mode == "direct" and resolved.dataset_id is not None:
+        return resolved.dataset_id
+    place = _place(resolved, folder)
+    place.parent.mkdir(parents=True, exist_ok=True)
+    if spec.mode == "download":
+        _download(resolved, place, store)
+    elif resolved.tree is not None:
+        place.symlink_to(store.content_path(resolved.tree))
+    elif resolved.location is not None:
+        place.symlink_to(resolved.location.resolve())
+    elif resolved.files is not None:
+        place.mkdir()
+        for name, file in resolved.files:
+            link = place / name
+            link.parent.mkdir(parents=True, exist_ok=True)
+            link.symlink_to(file.resolve())
+    return str(place)
+
+
+def _place(resolved: ResolvedInput, folder: StepFolder) -> Path:
+    wanted = resolved.spec.path_on_compute
+    if wanted and not wanted.startswith("/"):
+        place = Path(os.path.normpath(folder.code / wanted))
+        if not place.is_relative_to(folder.code) or place == folder.code:
+            raise UserErrorException(f"input '{resolved.spec.name}': path_on_compute {wanted!r} leads out of the step's folder")
+        return place
+    if wanted and wanted.strip("/"):
+        return folder.inputs / plain(resolved.spec.name) / Path(wanted.strip("/")).name
+    return folder.inputs / plain(resolved.spec.name) / (resolved.label or "data")
+
+
+def _download(resolved: ResolvedInput, place: Path, store: ContentStore) -> None:
+    if resolved.tree is not None:
+        store.restore(resolved.tree, place)
+    elif resolved.location is not None and resolved.location.is_dir():
+        shutil.copytree(resolved.location, place)
+    elif resolved.location is not None:
+        shutil.copyfile(resolved.location, place)
+    elif resolved.files is not None:
+        for name, file in resolved.files:
+            copy = place / name
+            copy.parent.mkdir(parents=True, exist_ok=True)
+            shutil.copyfile(file, copy)
+
+
+def used_parameters(spec: StepSpec) -> set[str]:
+    """Returns: names of the pipeline parameters whose values reach the step."""
+    used = {p.name for a in spec.arguments for p in a if isinstance(p, ParameterRef)}
+    used |= {v.name for v in spec.params.values() if isinstance(v, ParameterRef)}
+    return used | set(spec.runconfig_params.values())
+
+
+def parameter_facts(name: str, value: Any) -> tuple[str, str]:
+    """Returns: a parameter's type and rendered value, as they stand in a key."""
+    if isinstance(value, (DataLocation, DatasetSource)):
+        return ("data", repr(value))
+    return (type(value).__name__, rendered(value))

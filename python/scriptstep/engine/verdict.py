@@ -1,0 +1,107 @@
+"""May a step's earlier result be used again? A verdict says so, and why, against a named earlier run."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from scriptstep.content import ContentStore
+from scriptstep.history import History, ResultRow
+
+__all__ = ["Conditions", "Verdict", "broken_condition", "candidate"]
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """Reuse or run, with its reasons.
+
+    Attributes:
+        reuse: The result to use again, or None to run.
+        reasons: Why it runs; empty for reuse.
+        notes: What the user's own word keeps out of the key and has changed all the same.
+        against: Id of the step run that it was compared with, or None for a first run.
+    """
+
+    reuse: ResultRow | None
+    reasons: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()
+    against: str | None = None
+
+    def to_json(self) -> dict[str, Any]:
+        """Returns: the verdict as it is kept with the step run."""
+        return {
+            "verdict": "reuse" if self.reuse else "run",
+            "reasons": list(self.reasons),
+            "notes": list(self.notes),
+            "against": self.against,
+        }
+
+
+@dataclass(frozen=True)
+class Conditions:
+    """What is as it is now; a result's conditions are held against it.
+
+    Attributes:
+        after: For each `run_after`, in order: name of that step, and the attempt whose result it has in this run.
+        read: Reads again what a step read: (what, args) to a digest.
+    """
+
+    after: Sequence[tuple[str, str]]
+    read: Callable[[str, Mapping[str, Any]], str]
+
+
+def candidate(
+    history: History, workspace: str, key: str, step_name: str, used: Collection[int], this_run: Collection[int]
+) -> ResultRow | None:
+    """Chooses the earlier result that a step may use.
+
+    Args:
+        history: The history.
+        workspace: Name of the workspace.
+        key: The step's key.
+        step_name: Its name.
+        used: Results that serve another step of this run.
+        this_run: Results that this run recorded itself: five steps alike are five samples.
+
+    Returns:
+        The newest under the same step name, else the newest, else None.
+    """
+    results = [
+        r for r in history.results(workspace, key) if r.reusable and r.id not in used and r.id not in this_run
+    ]
+    return next((r for r in results if r.step_name == step_name), results[0] if results else None)
+
+
+def broken_condition(result: ResultRow, now: Conditions, store: ContentStore) -> str | None:
+    """Tells why a result of the right key may not be used all the same.
+
+    Args:
+        result: The result.
+        now: What is as it is now.
+        store: Holds its trees.
+
+    Returns:
+        The first reason found, or None where it may be used.
+    """
+    after = result.conditions.get("after", [])
+    for (name, attempt), recorded in zip(now.after, after, strict=False):
+        if attempt != recorded:
+            return f"runs after {name}, which ran again"
+    if len(after) != len(now.after):
+        return "the steps that it runs after changed"
+    for read in result.conditions.get("reads", []):
+        if now.read(read["what"], read["args"]) not in (read["digest"], read.get("digest_after")):
+            return f"{_told(read['what'], read['args'])} changed since"
+    for port, digest in result.outputs.items():
+        if not store.ensure(digest):
+            return f"its stored output {port} is gone or damaged"
+    if result.artifacts is not None and not store.ensure(result.artifacts):
+        return "its stored files are gone or damaged"
+    return None
+
+
+def _told(what: str, args: Mapping[str, Any]) -> str:
+    name = args.get("name") or args.get("id") or args.get("sibling")
+    words = what.replace("_", " ")
+    return f"{words} '{name}'" if name else f"{words} that it reads"
