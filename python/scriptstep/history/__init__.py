@@ -1,0 +1,45 @@
+"""The history: what ran, what came of it, what is registered; one SQLite database, written here alone."""
+
+from __future__ import annotations
+
+from scriptstep.history.registered import RegisteredRecords
+from scriptstep.history.results import ResultRecords
+from scriptstep.history.rows import (
+    ComputeRow,
+    DatasetRow,
+    DatastoreRow,
+    EnvironmentRow,
+    MetricRow,
+    ModelRow,
+    ResultRow,
+    RunRow,
+    WorkspaceRow,
+    definition_id,
+    now,
+)
+from scriptstep.history.runs import RunRecords
+
+__all__ = [
+    "ComputeRow",
+    "DatasetRow",
+    "DatastoreRow",
+    "EnvironmentRow",
+    "History",
+    "MetricRow",
+    "ModelRow",
+    "ResultRow",
+    "RunRow",
+    "WorkspaceRow",
+    "definition_id",
+    "now",
+]
+
+
+class History(RunRecords, ResultRecords, RegisteredRecords):
+    """The history of one state folder. One object a process, used by any of its threads.
+
+    Args:
+        path: The database file, `history.db` in the state folder.
+        read_only: Never write; the file must be there. Works while another process writes.
+        busy_s: How long to wait for another process that is writing, seconds.
+    """

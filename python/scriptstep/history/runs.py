@@ -1,0 +1,252 @@
+"""Runs in the history: what ran, with its tags, properties and metrics."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
+from typing import Any
+
+from scriptstep.errors import NotRegisteredError
+from scriptstep.history.database import Database
+from scriptstep.history.rows import MetricRow, RunRow, WorkspaceRow, now
+from scriptstep.history.schema import METRICS, RUNS, WORKSPACES, dump, load
+
+__all__ = ["RunRecords"]
+
+
+class RunRecords(Database):
+    """Workspaces, experiments, runs, and what runs logged."""
+
+    # workspaces and experiments
+
+    def workspace(self, name: str) -> WorkspaceRow | None:
+        """Returns: the workspace of that name."""
+        found = self._read_one(f"SELECT {WORKSPACES.list} FROM workspaces WHERE name = ?", (name,))
+        return WORKSPACES.read(found) if found else None
+
+    def workspaces(self) -> list[WorkspaceRow]:
+        """Returns: all workspaces, the oldest first."""
+        return [
+            WORKSPACES.read(r) for r in self._read(f"SELECT {WORKSPACES.list} FROM workspaces ORDER BY created, name")
+        ]
+
+    def add_workspace(self, row: WorkspaceRow) -> WorkspaceRow:
+        """Adds a workspace, or changes the one of that name.
+
+        Args:
+            row: The workspace; `created` is filled in where it is empty.
+
+        Returns:
+            The workspace as it stands now.
+        """
+        row = replace(row, created=row.created or now())
+        self._write(WORKSPACES.insert("workspaces", verb="INSERT OR REPLACE"), WORKSPACES.values(row))
+        return row
+
+    def settings(self, workspace: str, file: str | None = None) -> dict[str, Any] | None:
+        """Reads settings back.
+
+        Args:
+            workspace: Name of the workspace.
+            file: The settings file they were read from; None for those saved last.
+
+        Returns:
+            What `save_settings` was given, or None.
+        """
+        found = self._read_one(
+            "SELECT document FROM settings WHERE workspace = ? AND ? IN (file, '') ORDER BY saved DESC",
+            (workspace, file or ""),
+        )
+        return dict(load(found[0])) if found else None
+
+    def save_settings(self, workspace: str, file: str, document: Mapping[str, Any]) -> None:
+        """Keeps what a settings file says, for the steps of the runs that were submitted under it."""
+        self._write("INSERT OR REPLACE INTO settings VALUES (?, ?, ?, ?)", (workspace, file, dump(document), now()))
+
+    def settings_path(self, workspace: str) -> str | None:
+        """Returns: the settings file that was saved last; "" where there was none, None where nothing was saved."""
+        found = self._read_one("SELECT file FROM settings WHERE workspace = ? ORDER BY saved DESC", (workspace,))
+        return str(found[0]) if found else None
+
+    def experiments(self, workspace: str) -> list[str]:
+        """Returns: names of a workspace's experiments, the oldest first."""
+        rows = self._read("SELECT name FROM experiments WHERE workspace = ? ORDER BY rowid", (workspace,))
+        return [name for (name,) in rows]
+
+    def add_experiment(self, workspace: str, name: str) -> None:
+        """Adds an experiment; one that is there stays as it is."""
+        if self._read_one("SELECT 1 FROM experiments WHERE workspace = ? AND name = ?", (workspace, name)) is None:
+            self._write("INSERT OR IGNORE INTO experiments VALUES (?, ?, ?)", (workspace, name, now()))
+
+    # runs
+
+    def add_run(self, row: RunRow) -> RunRow:
+        """Records a run.
+
+        Args:
+            row: The run; its number where that is 0, its root and its time of creation are filled in.
+
+        Returns:
+            The run as recorded.
+        """
+        with self.transaction():
+            number, root = row.number, row.root
+            if not number:
+                (last,) = self._read_one(
+                    "SELECT MAX(number) FROM runs WHERE workspace = ? AND experiment = ?",
+                    (row.workspace, row.experiment),
+                )
+                number = (last or 0) + 1
+            if root is None:
+                above = self._read_one("SELECT root FROM runs WHERE id = ?", (row.parent,)) if row.parent else None
+                root = above[0] if above else row.parent or row.id
+            row = replace(row, number=number, root=root, created=row.created or now())
+            self._write(RUNS.insert("runs"), RUNS.values(row))
+        return row
+
+    def update_run(self, id: str, **columns: Any) -> None:
+        """Changes a run.
+
+        Args:
+            id: Of the run.
+            **columns: Fields of `RunRow`.
+
+        Raises:
+            NotRegisteredError: There is no such run.
+            TypeError: `RunRow` has no such field.
+        """
+        if unknown := sorted(set(columns) - set(RUNS.names)):
+            raise TypeError(f"a run has no {', '.join(unknown)}")
+        if not columns:
+            return
+        marks = ", ".join(f"{name} = ?" for name in columns)
+        values = [RUNS.write(name, value) for name, value in columns.items()]
+        if not self._write(f"UPDATE runs SET {marks} WHERE id = ?", (*values, id)).rowcount:
+            raise NotRegisteredError(f"there is no run '{id}'")
+
+    def run(self, id: str) -> RunRow | None:
+        """Returns: the run of that id."""
+        found = self._read_one(f"SELECT {RUNS.list} FROM runs WHERE id = ?", (id,))
+        return RUNS.read(found) if found else None
+
+    def find_run(self, prefix: str) -> list[RunRow]:
+        """Returns: the runs whose id begins so, the newest first."""
+        found = self._read(
+            f"SELECT {RUNS.list} FROM runs WHERE id >= ? AND id < ? ORDER BY seq DESC", (prefix, prefix + "\U0010ffff")
+        )
+        return [RUNS.read(r) for r in found]
+
+    def runs(
+        self,
+        workspace: str | None = None,
+        experiment: str | None = None,
+        parent: str | None = None,
+        kind: str | None = None,
+        root: str | None = None,
+    ) -> list[RunRow]:
+        """Lists runs.
+
+        Args:
+            workspace: Only those of this workspace.
+            experiment: Only those of this experiment.
+            parent: Only those that are part of this run.
+            kind: Only those of this kind.
+            root: Only those that are, at whatever depth, part of this run, and the run itself.
+
+        Returns:
+            The runs, the newest first.
+        """
+        wanted = {"workspace": workspace, "experiment": experiment, "parent": parent, "kind": kind, "root": root}
+        given = {name: value for name, value in wanted.items() if value is not None}
+        where = " AND ".join(f"{name} = ?" for name in given) or "1"
+        found = self._read(f"SELECT {RUNS.list} FROM runs WHERE {where} ORDER BY seq DESC", tuple(given.values()))
+        return [RUNS.read(r) for r in found]
+
+    def request_cancel(self, run: str) -> None:
+        """Asks whoever coordinates a run to cancel it."""
+        self.update_run(run, cancel_requested=True)
+
+    def cancel_requested(self, run: str) -> bool:
+        """Returns: whether somebody asked for a run to be cancelled."""
+        found = self._read_one("SELECT cancel_requested FROM runs WHERE id = ?", (run,))
+        return bool(found and found[0])
+
+    # tags, properties and metrics
+
+    def tags(self, run: str) -> dict[str, str]:
+        """Returns: a run's tags."""
+        return dict(self._read("SELECT name, value FROM tags WHERE run = ?", (run,)))
+
+    def set_tags(self, run: str, tags: Mapping[str, object]) -> None:
+        """Sets tags of a run; values are kept as text, None as the empty text."""
+        self._set_texts("tags", run, tags)
+
+    def remove_tags(self, run: str, names: Iterable[str]) -> None:
+        """Removes tags of a run; one that is not there is no error."""
+        with self.transaction():
+            for name in names:
+                self._write("DELETE FROM tags WHERE run = ? AND name = ?", (run, name))
+
+    def properties(self, run: str) -> dict[str, str]:
+        """Returns: a run's properties."""
+        return dict(self._read("SELECT name, value FROM properties WHERE run = ?", (run,)))
+
+    def set_properties(self, run: str, properties: Mapping[str, object]) -> None:
+        """Sets properties of a run; values are kept as text."""
+        self._set_texts("properties", run, properties)
+
+    def _set_texts(self, table: str, run: str, texts: Mapping[str, object]) -> None:
+        with self.transaction():
+            for name, value in texts.items():
+                self._write(
+                    f"INSERT INTO {table} VALUES (?, ?, ?) ON CONFLICT DO UPDATE SET value = excluded.value",
+                    (run, str(name), "" if value is None else str(value)),
+                )
+
+    def add_metrics(self, metrics: Sequence[MetricRow]) -> None:
+        """Records metrics, in order; their times are filled in where they are empty."""
+        with self.transaction():
+            for row in metrics:
+                self._write(METRICS.insert("metrics"), METRICS.values(row if row.time else replace(row, time=now())))
+
+    def metrics(self, run: str) -> list[MetricRow]:
+        """Returns: what a run logged, in order; for one that shows another's, first the other's."""
+        chain = [run]
+        while found := self._read_one("SELECT reused_from FROM runs WHERE id = ?", (chain[-1],)):
+            if found[0] is None or found[0] in chain:
+                break
+            chain.append(found[0])
+        rows: list[MetricRow] = []
+        for id in reversed(chain):
+            found = self._read(f"SELECT {METRICS.list} FROM metrics WHERE run = ? ORDER BY seq", (id,))
+            rows += [METRICS.read(r) for r in found]
+        return rows
+
+    # events of steps
+
+    def acknowledge(self, event: str, result: Mapping[str, Any]) -> None:
+        """Keeps what came of an event of a step, for the step to read."""
+        values = (event, dump(dict(result)), now())
+        self._write("INSERT OR REPLACE INTO acknowledgements VALUES (?, ?, ?)", values)
+
+    def acknowledged(self, event: str) -> dict[str, Any] | None:
+        """Returns: what came of an event, or None while it was not taken in."""
+        found = self._read_one("SELECT result FROM acknowledgements WHERE event = ?", (event,))
+        return dict(load(found[0])) if found else None
+
+    def wait_acknowledged(self, event: str, timeout_s: float = 30.0) -> dict[str, Any] | None:
+        """Waits for an event to be taken in.
+
+        Args:
+            event: Its id.
+            timeout_s: How long to wait, seconds.
+
+        Returns:
+            What came of it, or None where that time passed.
+        """
+        end, pause = time.monotonic() + timeout_s, 0.002
+        while (found := self.acknowledged(event)) is None and time.monotonic() < end:
+            time.sleep(pause)
+            pause = min(pause * 1.5, 0.05)
+        return found
