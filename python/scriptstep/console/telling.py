@@ -1,0 +1,198 @@
+"""Events in words: which lines they make, before anyone asks where these are printed."""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Literal
+
+from scriptstep.console.events import Event, Notice, RunEnded, RunStarted, StepEnded, StepLine, StepStarted
+from scriptstep.console.text import cells, clip, count, duration, escaped, listed, log_line, padded, wrapped
+
+__all__ = ["Amount", "Line", "Piece", "Style", "Teller", "notice_lines"]
+
+Amount = Literal["quiet", "normal", "verbose"]
+Style = Literal["", "good", "same", "bad", "dim", "warn", "strong"]
+Piece = tuple[str, Style]
+Line = list[Piece]
+
+_STYLE: dict[str, Style] = {"ran": "good", "reused": "same", "failed": "bad", "not run": "dim", "cancelled": "warn"}
+_NAME_MOST = 40
+_NAME_LEAST = 11
+_VERDICT = 8
+_TIME = 8
+_FAILURES_SHOWN = 5
+
+
+@dataclass
+class _Failure:
+    step: str
+    more: list[str]
+    tail: Sequence[str]
+
+
+@dataclass
+class _Run:
+    id: str
+    name: str
+    steps: int
+    width: int = _NAME_LEAST
+    done: list[str] = field(default_factory=list)
+    failures: list[_Failure] = field(default_factory=list)
+
+
+class Teller:
+    """Turns events into lines, remembering of each run what its last lines need.
+
+    Args:
+        amount: How much is told.
+    """
+
+    def __init__(self, amount: Amount = "normal") -> None:
+        self.amount = amount
+        self._runs: dict[str, _Run] = {}
+        self._last = ""
+
+    def tell(self, event: Event, width: int | None = None) -> list[Line]:
+        """Says what happened.
+
+        Args:
+            event: What happened.
+            width: Columns of the terminal; None where lines may be of any length.
+
+        Returns:
+            Lines; none where the event is not worth one.
+        """
+        if isinstance(event, Notice):
+            return self._notice(event)
+        if isinstance(event, RunStarted):
+            return self._run_started(event)
+        if isinstance(event, RunEnded):
+            return self._run_ended(event)
+        run = self._runs.get(event.run_id or self._last) or self._unknown(event.run_id)
+        if isinstance(event, StepEnded):
+            return self._step_ended(run, event, width)
+        if self.amount != "verbose":
+            return []
+        if isinstance(event, StepStarted):
+            return [[("  ", ""), (self.name(run, event.step), ""), ("started", "dim")]]
+        assert isinstance(event, StepLine)
+        return [[("  ", ""), (self.name(run, event.step), "dim"), ("| ", "dim"), (log_line(event.text), "")]]
+
+    def name(self, run: _Run | str, step: str) -> str:
+        """Returns: a step's name as wide as the names of its run."""
+        if isinstance(run, str):
+            run = self._runs.get(run or self._last) or self._unknown(run)
+        shown = escaped(step)
+        if cells(shown) > run.width:
+            run.width = min(cells(shown), _NAME_MOST)
+        return padded(shown if cells(shown) <= run.width else clip(shown, run.width), run.width + 3)
+
+    def _unknown(self, run_id: str) -> _Run:
+        return self._runs.setdefault(run_id, _Run(run_id, "", 0))
+
+    def _notice(self, event: Notice) -> list[Line]:
+        if event.level != "error" and self.amount == "quiet":
+            return []
+        return notice_lines(event)
+
+    def _run_started(self, event: RunStarted) -> list[Line]:
+        widest = max((cells(escaped(name)) for name in event.names), default=0)
+        run = _Run(event.run_id, event.name, event.steps, min(max(widest, _NAME_LEAST), _NAME_MOST))
+        self._runs[event.run_id], self._last = run, event.run_id
+        if self.amount == "quiet":
+            return []
+        steps = count(event.steps, "step") + (f", {event.jobs} at once" if event.jobs > 1 else "")
+        return [[(escaped(event.name), "strong"), (f", run {_short(event.run_id)}: {steps}", "")]]
+
+    def _step_ended(self, run: _Run, event: StepEnded, width: int | None) -> list[Line]:
+        first, *more = (event.reason or "").split("\n")
+        if event.verdict in ("ran", "reused"):
+            run.done.append(event.step)
+        elif event.verdict == "failed":
+            run.failures.append(_Failure(event.step, more, event.log_tail))
+            more = []
+        if self.amount == "quiet":
+            return []
+        name = self.name(run, event.step)
+        time, reason = "", escaped(first)
+        if event.seconds is not None and event.verdict == "reused":
+            reason = f"saved {duration(event.seconds)}" + (f", {reason}" if reason else "")
+        elif event.seconds is not None and event.verdict != "not run":
+            time = duration(event.seconds)
+        lead = f"  {name}"
+        verdict = padded(event.verdict, _VERDICT) if len(event.verdict) < _VERDICT else event.verdict + " "
+        clock = padded(time, _TIME + 1 - max(0, len(verdict) - _VERDICT))
+        indent = cells(lead + verdict + clock)
+        lines = wrapped(reason, max(20, width - indent), indent) if width else [reason]
+        told: list[Line] = [[(lead, ""), (verdict, _STYLE[event.verdict]), (clock, ""), (lines[0], "")]]
+        told += [[(line, "")] for line in [*lines[1:], *(" " * indent + escaped(line.strip()) for line in more)]]
+        return [_stripped(line) for line in told]
+
+    def _run_ended(self, event: RunEnded) -> list[Line]:
+        run = self._runs.pop(event.run_id, None) or _Run(event.run_id, "", 0)
+        lines: list[Line] = []
+        for failure in run.failures[:_FAILURES_SHOWN]:
+            lines += self._failure(event.run_id, failure)
+        if len(run.failures) > _FAILURES_SHOWN:
+            rest = [escaped(f.step) for f in run.failures[_FAILURES_SHOWN:]]
+            lines.append([(f"failed too: {listed(rest, 10)}", "")])
+        parts = [f"{event.ran:,} ran"] if event.ran else []
+        parts += [f"{event.reused:,} reused"] if event.reused else []
+        saved = f"; {duration(event.saved_seconds)} saved" if event.reused and event.saved_seconds >= 0.05 else ""
+        if event.status == "Finished":
+            told = ", ".join(parts) or "nothing to run"
+            return [*lines, [(told, "strong"), (f" in {duration(event.seconds)}{saved}", "")]]
+        if event.status == "Canceled":
+            parts += [f"{event.not_run:,} not run"] if event.not_run else []
+            told = f" after {duration(event.seconds)}" + (f": {', '.join(parts)}" if parts else "")
+            return [*lines, [("cancelled", "warn"), (told, "")]]
+        what = [f"{count(event.failed, 'step')} failed"] if event.failed else ["the run failed"]
+        what += [f"{event.not_run:,} not run"] if event.not_run else []
+        lines.append([("error:", "bad"), (f" {', '.join(what)}", "")])
+        if event.failed and run.done:
+            done = f"{listed([escaped(s) for s in run.done])} will be reused"
+            lines.append([("help:", "same"), (f" mend it and run again: {done}", "")])
+        elif event.help:
+            lines.append([("help:", "same"), (f" {escaped(event.help)}", "")])
+        return lines
+
+    def _failure(self, run_id: str, failure: _Failure) -> list[Line]:
+        lines: list[Line] = [[("", "")]]
+        if failure.tail:
+            command = f"scriptstep logs {_short(run_id)} {shlex.quote(escaped(failure.step))}"
+            lines.append([(escaped(failure.step), "strong"), (f", last lines (all: {command})", "")])
+            lines += [[("  | ", "dim"), (log_line(line), "")] for line in failure.tail]
+        if failure.more:
+            lines.append([(escaped(failure.step), "strong"), (":", "")])
+            lines += [[("  ", ""), (escaped(line), "")] for line in failure.more]
+        return lines if len(lines) > 1 else []
+
+
+def notice_lines(event: Notice) -> list[Line]:
+    """Returns: the lines of a notice: what, where, and what to do."""
+    style: Style = {"note": "dim", "warning": "warn", "error": "bad"}[event.level]  # type: ignore[assignment]
+    first, *more = event.text.rstrip("\n").split("\n")
+    lines: list[Line] = [[(f"{event.level}:", style), (f" {escaped(first)}", "")]]
+    for line in more:
+        helped = line.startswith("help:")
+        lines.append([("help:", "same"), (escaped(line[5:]), "")] if helped else [(escaped(line), "")])
+    if event.help:
+        head, *rest = event.help.split("\n")
+        lines.append([("help:", "same"), (f" {escaped(head)}", "")])
+        lines += [[(escaped(line), "")] for line in rest]
+    return lines
+
+
+def _short(run_id: str) -> str:
+    return run_id[:4]
+
+
+def _stripped(line: Line) -> Line:
+    kept = list(line)
+    while kept and not kept[-1][0].rstrip():
+        kept.pop()
+    if kept:
+        kept[-1] = (kept[-1][0].rstrip(), kept[-1][1])
+    return kept
