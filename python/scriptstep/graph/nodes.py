@@ -1,0 +1,373 @@
+"""Nodes, ports and edges of a graph under the SDK's names; made when they are asked for, from what the steps say."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+from scriptstep.errors import ArgumentError
+from scriptstep.graph.bindings import DATA_VARIABLE
+from scriptstep.graph.definitions import DataSourceDef, InputPortDef, ModuleDef, OutputPortDef, Param, ParamDef
+from scriptstep.graph.spec import (
+    DataLocation,
+    DatasetSource,
+    InputRef,
+    InputSpec,
+    OutputRef,
+    OutputSpec,
+    ParameterRef,
+    ParameterSource,
+    StepOutput,
+    StepSpec,
+)
+
+if TYPE_CHECKING:
+    from scriptstep.graph.graph import Graph
+
+__all__ = ["DataSourceNode", "Edge", "InputPort", "ModuleNode", "Node", "OutputPort"]
+
+_AFTER_INPUT = "_run_after_input_"
+_AFTER_OUTPUT = "_run_after_output"
+
+
+class Edge:
+    """From an output port to an input port.
+
+    Args:
+        source_port: Where it comes from.
+        dest_port: Where it goes.
+    """
+
+    def __init__(self, source_port: OutputPort, dest_port: InputPort) -> None:
+        self.source_port = source_port
+        self.dest_port = dest_port
+
+    def __repr__(self) -> str:
+        source, target = self.source_port, self.dest_port
+        return f"Edge({source.node.name}.{source.name} -> {target.node.name}.{target.name})"
+
+
+class InputPort:
+    """An input port of a node.
+
+    Args:
+        node: The node.
+        input_port_def: What the port is.
+
+    Attributes:
+        incoming_edge: What comes in, once the graph has been laid out.
+    """
+
+    def __init__(self, node: Node, input_port_def: InputPortDef) -> None:
+        self.node = node
+        self.input_port_def = input_port_def
+        self.name = input_port_def.name
+        self.data_types = list(input_port_def.data_types or ())
+        self.bind_mode = input_port_def.default_datastore_mode
+        self.path_on_compute = input_port_def.default_path_on_compute
+        self.overwrite = input_port_def.default_overwrite
+        self.data_reference_name = input_port_def.default_data_reference_name
+        self.additional_transformations = input_port_def.additional_transformations
+        self.incoming_edge: Edge | None = None
+
+    def connect(self, source_port: OutputPort) -> Edge:
+        """Reads from an output port of another step.
+
+        Args:
+            source_port: The output port.
+
+        Returns:
+            The edge.
+
+        Raises:
+            ArgumentError: One of the two is no port of a step.
+        """
+        if not isinstance(self.node, ModuleNode) or not isinstance(source_port.node, ModuleNode):
+            raise ArgumentError(f"port '{self.name}' can be connected to the output port of a step only")
+        self.node._read_from(self.name, StepOutput(source_port.node.node_id, source_port.name))
+        return Edge(source_port, self)
+
+
+class OutputPort:
+    """An output port of a node.
+
+    Args:
+        node: The node.
+        output_port_def: What the port is.
+    """
+
+    def __init__(self, node: Node, output_port_def: OutputPortDef) -> None:
+        self.node = node
+        self.output_port_def = output_port_def
+        self.name = output_port_def.name
+        self.data_type = output_port_def.data_type
+        self.datastore_name = output_port_def.default_datastore_name
+        self.bind_mode = output_port_def.default_datastore_mode
+        self.path_on_compute = output_port_def.default_path_on_compute
+        self.overwrite = output_port_def.default_overwrite
+        self.pipeline_output_name: str | None = None
+        self.dataset_registration: Any = None
+        self.dataset_output: Any = None
+
+    def connect(self, dest_port: InputPort) -> Edge:
+        """Is read by an input port of another step.
+
+        Args:
+            dest_port: The input port.
+
+        Returns:
+            The edge.
+        """
+        return dest_port.connect(self)
+
+
+class Node:
+    """Something in a graph.
+
+    Args:
+        graph: The graph.
+        node_id: 8 hex digits.
+        name: What the user called it.
+    """
+
+    __slots__ = ("_graph", "_inputs", "_outputs", "_params", "name", "node_id")
+
+    def __init__(self, graph: Graph, node_id: str, name: str | None = None) -> None:
+        self._graph = graph
+        self.node_id = node_id
+        self.name = name or node_id
+        self._inputs: list[InputPort] | None = None
+        self._outputs: list[OutputPort] | None = None
+        self._params: list[Param] | None = None
+
+    @property
+    def inputs(self) -> list[InputPort]:
+        """Returns: the input ports, those of `run_after` last."""
+        self._graph._lay_out()
+        return list(self._inputs or ())
+
+    @property
+    def outputs(self) -> list[OutputPort]:
+        """Returns: the output ports, that of `run_after` last."""
+        self._graph._lay_out()
+        return list(self._outputs or ())
+
+    @property
+    def params(self) -> list[Param]:
+        """Returns: the parameters."""
+        self._graph._lay_out()
+        return list(self._params or ())
+
+    @property
+    def input_dict(self) -> dict[str, InputPort]:
+        """Returns: the input ports, by name."""
+        return {port.name: port for port in self.inputs}
+
+    @property
+    def output_dict(self) -> dict[str, OutputPort]:
+        """Returns: the output ports, by name."""
+        return {port.name: port for port in self.outputs}
+
+    def get_input(self, name: str) -> InputPort | None:
+        """Returns: the input port of that name, or None."""
+        return self.input_dict.get(name)
+
+    def get_output(self, name: str) -> OutputPort | None:
+        """Returns: the output port of that name, or None."""
+        return self.output_dict.get(name)
+
+    def get_param(self, name: str) -> Param | None:
+        """Returns: the parameter of that name, or None."""
+        return next((param for param in self.params if param.name == name), None)
+
+    def run_after(self, node: ModuleNode) -> None:
+        """Lets this node wait for another one.
+
+        Args:
+            node: What it waits for.
+
+        Raises:
+            ArgumentError: One of the two is no step.
+        """
+        if not isinstance(self, ModuleNode) or not isinstance(node, ModuleNode):
+            raise ArgumentError("run_after takes the node of a step")
+        if node.node_id not in self.spec.run_after:
+            self._change(replace(self.spec, run_after=(*self.spec.run_after, node.node_id)))
+
+    def sequence(self, nodes: Iterable[ModuleNode]) -> None:
+        """Lets nodes wait for this one.
+
+        Args:
+            nodes: What waits.
+        """
+        if isinstance(self, ModuleNode):
+            for node in nodes:
+                node.run_after(self)
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}({self.name!r}, {self.node_id})"
+
+
+class DataSourceNode(Node):
+    """Data that comes from outside the graph.
+
+    Args:
+        graph: The graph.
+        node_id: 8 hex digits.
+        name: What the user called it.
+        datasource_def: What it is.
+        datapath_param_name: The parameter that says where it lies, where one does.
+    """
+
+    __slots__ = ("datapath_param_name", "datasource_def")
+
+    def __init__(
+        self,
+        graph: Graph,
+        node_id: str,
+        name: str | None = None,
+        datasource_def: DataSourceDef | None = None,
+        datapath_param_name: str | None = None,
+    ) -> None:
+        super().__init__(graph, node_id, name)
+        self.datasource_def = datasource_def or DataSourceDef(self.name)
+        self.datapath_param_name = datapath_param_name
+        self._outputs = [OutputPort(self, self.datasource_def.output_port_def)]
+
+
+class ModuleNode(Node):
+    """A step of a graph.
+
+    Args:
+        graph: The graph.
+        node_id: 8 hex digits.
+        spec: The step.
+
+    Attributes:
+        spec: The step; all that the engine reads.
+    """
+
+    __slots__ = ("spec",)
+
+    def __init__(self, graph: Graph, node_id: str, spec: StepSpec) -> None:
+        # Written out: twenty thousand of these are made in one go.
+        self._graph = graph
+        self.node_id = node_id
+        self.name = spec.name
+        self._inputs = self._outputs = self._params = None
+        self.spec = spec
+
+    @property
+    def module_def(self) -> ModuleDef:
+        """Returns: what runs."""
+        spec = self.spec
+        return ModuleDef(
+            spec.name,
+            spec.name,
+            [port.input_port_def for port in self.inputs],
+            [port.output_port_def for port in self.outputs],
+            [param.param_def for param in self.params],
+            module_execution_type="escloud",
+            allow_reuse=spec.allow_reuse,
+            version=spec.version,
+            step_type=spec.step_type,
+            arguments=["".join(_shown(part) for part in argument) for argument in spec.arguments],
+        )
+
+    def _change(self, spec: StepSpec) -> None:
+        self.spec = spec
+        self._graph._forget_layout()
+
+    def _read_from(self, port: str, source: StepOutput) -> None:
+        if not any(i.name == port for i in self.spec.inputs):
+            raise ArgumentError(f"step '{self.name}' has no input '{port}'")
+        inputs = tuple(replace(i, source=source) if i.name == port else i for i in self.spec.inputs)
+        self._change(replace(self.spec, inputs=inputs))
+
+    def _make_ports(self) -> None:
+        spec = self.spec
+        self._inputs = [InputPort(self, _input_def(i)) for i in spec.inputs]
+        self._inputs += [
+            InputPort(self, InputPortDef(f"{_AFTER_INPUT}{n}", ["AnyFile"], is_optional=True))
+            for n in range(len(spec.run_after))
+        ]
+        self._outputs = [_output_port(self, o) for o in spec.outputs]
+        self._outputs.append(OutputPort(self, OutputPortDef(_AFTER_OUTPUT, data_type="AnyFile")))
+        self._params = _params(self._graph, spec)
+
+
+def _input_def(spec: InputSpec) -> InputPortDef:
+    types = ["AzureMLDataset"] if spec.as_dataset else ["AnyFile", "AnyDirectory"]
+    known = getattr(spec.source, "name", None) or spec.name
+    return InputPortDef(
+        spec.name,
+        types,
+        spec.mode,
+        spec.path_on_compute,
+        default_overwrite=spec.overwrite,
+        default_data_reference_name=known,
+        additional_transformations=list(spec.transformations) or None,
+    )
+
+
+def _output_port(node: Node, spec: OutputSpec) -> OutputPort:
+    data_type = "AnyDirectory" if spec.is_directory else "AnyFile"
+    port = OutputPort(
+        node,
+        OutputPortDef(
+            spec.name, spec.datastore, spec.mode, spec.path_on_compute, spec.is_directory, data_type, spec.overwrite
+        ),
+    )
+    port.pipeline_output_name = spec.pipeline_output_name
+    port.dataset_registration = spec.registration
+    port.dataset_output = spec if spec.kind != "data" else None
+    return port
+
+
+def _params(graph: Graph, spec: StepSpec) -> list[Param]:
+    settings: list[tuple[str, Any]] = [
+        ("Target", spec.compute[0] if spec.compute else None),
+        ("Script", spec.script_name),
+        ("Framework", spec.run.framework),
+        ("NodeCount", spec.run.node_count),
+        ("MpiProcessCountPerNode", spec.run.process_count_per_node),
+        ("TensorflowWorkerCount", spec.run.worker_count),
+        ("TensorflowParameterServerCount", spec.run.parameter_server_count),
+    ]
+    made = [Param(ParamDef(name, value)) for name, value in settings]
+    for param in made:
+        if param.name in spec.runconfig_params:
+            param.set_value(graph.params.get(spec.runconfig_params[param.name]))
+    for name, value in spec.params.items():
+        variable = "AML_PARAMETER_" + re.sub(r"[~\W]", "_", name)
+        shown = graph.params.get(value.name) if isinstance(value, ParameterRef) else value
+        made.append(Param(ParamDef(name, shown, set_env_var=True, env_var_override=variable)))
+    return made
+
+
+def _shown(part: Any) -> str:
+    if isinstance(part, (InputRef, OutputRef)):
+        return f"${DATA_VARIABLE}{part.port}"
+    return f"parameter:{part.name}" if isinstance(part, ParameterRef) else str(part)
+
+
+def source_def(source: Any) -> tuple[object, DataSourceDef]:
+    """Defines what an input reads from outside the graph.
+
+    Args:
+        source: A source that is no step's output.
+
+    Returns:
+        What tells it from others, and its definition.
+    """
+    if isinstance(source, DataLocation):
+        known = DataSourceDef(
+            source.name or source.path, datastore_name=source.datastore, path_on_datastore=source.path
+        )
+        return source, known
+    if isinstance(source, DatasetSource):
+        return source.id, DataSourceDef(source.name or source.id, pipeline_dataset=source)
+    assert isinstance(source, ParameterSource)
+    return source, DataSourceDef(source.name)
