@@ -1,4 +1,4 @@
-"""Lines that a notebook hands to the shell: a program that ends before the next cell begins, not an attempt of a step."""
+"""Lines that a notebook hands to the shell: programs that end before the next cell begins, no attempts of a step."""
 
 from __future__ import annotations
 

@@ -1,0 +1,214 @@
+"""The commands, their options, and what is common to all: how much is told, and how it ends."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+from collections.abc import Callable, Sequence
+
+from scriptstep.console import configure, report
+from scriptstep.errors import AzureMLException
+
+__all__ = ["main"]
+
+_ABOUT = """Run pipelines of Python script steps, written against the Azure ML SDK v1, on this machine.
+A step whose code, arguments, environment and inputs are unchanged is not run again."""
+
+_RUN_ABOUT = """Run a script that builds and submits pipelines, in this process, `import azureml...` being answered by
+scriptstep; or a notebook (.ipynb): its code cells, in its own folder. What follows FILE or MODULE goes to the script."""
+
+_JSON_ABOUT = """--json prints {"version": 1, "runs": [...]}, the newest run first. Of each run: id, experiment, name,
+number, status, created, started and ended (ISO 8601, UTC; null where it has not), seconds (or null), tags, and steps:
+a list of {"name", "verdict" (ran, reused, failed, not run, cancelled, running, waiting), "seconds"}."""
+
+# Options of `run` that take a value: what follows them is not the file.
+_VALUED = ("--jobs", "-j", "--input-identity", "--color")
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Runs one command.
+
+    Args:
+        arguments: What follows the program's name; the process's own where None.
+
+    Returns:
+        The exit code.
+    """
+    given = list(sys.argv[1:] if arguments is None else arguments)
+    script: list[str] = []
+    if given[:1] == ["run"]:
+        given, script = _split(given)
+    options = _parser().parse_args(given)
+    if options.command == "run" and (not script or script in (["-m"], ["--"])):
+        _parser().parse_args(["run", "--need-a-file"])
+    configure(amount="quiet" if options.quiet else "verbose" if options.verbose else "normal", colour=options.color)
+    try:
+        code = _run(options, script)
+        sys.stdout.flush()
+        return code
+    except BrokenPipeError:
+        # Whoever read our output has enough of it; the interpreter must not try to write the rest.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 1
+    except AzureMLException as error:
+        report(error)
+        return 1
+    except KeyboardInterrupt:
+        return 130
+
+
+def _run(options: argparse.Namespace, script: list[str]) -> int:
+    command: Callable[[argparse.Namespace, list[str]], int] = options.act
+    return command(options, script)
+
+
+def _split(given: Sequence[str]) -> tuple[list[str], list[str]]:
+    """Parts `run [options] FILE [ARGS...]` before FILE: nothing of a script's own arguments is ours to read."""
+    index = 1
+    while index < len(given):
+        token = given[index]
+        if token == "-m" or (token.startswith("-m") and not token.startswith("--")):
+            rest = given[index + 1 :] if token == "-m" else [token[2:], *given[index + 1 :]]
+            return list(given[:index]), ["-m", *rest]
+        if token == "--":
+            return list(given[:index]), list(given[index + 1 :])
+        if not token.startswith("-") or token == "-":
+            return list(given[:index]), list(given[index:])
+        index += 2 if token in _VALUED else 1
+    return list(given), []
+
+
+def _parser() -> argparse.ArgumentParser:
+    shared = argparse.ArgumentParser(add_help=False)
+    shared.add_argument("-q", "--quiet", action="store_true", help="print results, summaries and errors only")
+    shared.add_argument("-v", "--verbose", action="store_true", help="print the output of steps as it comes, too")
+    shared.add_argument(
+        "--color", choices=("auto", "always", "never"), default="auto", help="colours (default: on a terminal)"
+    )
+    shared.set_defaults(json=False)
+
+    parser = argparse.ArgumentParser(
+        prog="scriptstep", description=_ABOUT, formatter_class=argparse.RawDescriptionHelpFormatter, allow_abbrev=False
+    )
+    parser.add_argument("--version", action="store_true", help="print the version and end")
+    parser.set_defaults(act=_no_command, command=None, quiet=False, verbose=False, color="auto")
+    commands = parser.add_subparsers(title="commands", metavar="COMMAND", dest="command")
+
+    def add(
+        name: str, about: str, act: Callable[[argparse.Namespace, list[str]], int], **more: str
+    ) -> argparse.ArgumentParser:
+        made = commands.add_parser(
+            name,
+            help=about,
+            parents=[shared],
+            allow_abbrev=False,
+            formatter_class=argparse.RawDescriptionHelpFormatter,
+            **{"description": about, **more},  # type: ignore[arg-type]
+        )
+        made.set_defaults(act=act)
+        return made
+
+    run = add(
+        "run",
+        "run a script or notebook that builds and submits pipelines",
+        _run_script,
+        description=_RUN_ABOUT,
+        usage="%(prog)s [options] FILE [ARGS...]\n       %(prog)s [options] -m MODULE [ARGS...]",
+    )
+    run.add_argument(
+        "-j", "--jobs", type=_positive, metavar="N", help="steps side by side at most (default: the number of cores)"
+    )
+    run.add_argument(
+        "--input-identity",
+        choices=("definition", "content"),
+        help="know datasets by their definition (the default), or by the content of their files",
+    )
+    run.add_argument("--need-a-file", action=_NeedsFile, nargs=0, help=argparse.SUPPRESS)
+
+    runs = add("runs", "list runs, the newest first", _list_runs, epilog=_JSON_ABOUT)
+    runs.add_argument("-n", type=_positive, default=20, metavar="N", dest="most", help="how many at most (default: 20)")
+    runs.add_argument("--experiment", metavar="NAME", help="only those of this experiment")
+    runs.add_argument("--json", action="store_true", help="print them as JSON (see below)")
+
+    logs = add("logs", "print what the steps of a run printed", _print_logs)
+    logs.add_argument("run", metavar="RUN", help="id of a run, or its first characters")
+    logs.add_argument("step", metavar="STEP", nargs="?", help="name of a step; without it, all of them")
+
+    cancel = add("cancel", "cancel a run and end its processes", _cancel_run)
+    cancel.add_argument("run", metavar="RUN", help="id of a run, or its first characters")
+
+    data = commands.add_parser(
+        "data", help="name data, so that scripts find it", description="Name data, so that scripts find it."
+    )
+    what = data.add_subparsers(title="commands", metavar="COMMAND", dest="what", required=True)
+    added = what.add_parser(
+        "add",
+        help="name a file or folder in scriptstep.toml",
+        description="Name a file, a folder or a pattern of files in scriptstep.toml, for Dataset.get_by_name(ws, NAME).",
+        parents=[shared],
+        allow_abbrev=False,
+    )
+    added.add_argument("name", metavar="NAME", help="what scripts call it")
+    added.add_argument("path", metavar="PATH", help="the file, the folder, or a pattern of files")
+    added.add_argument("--tabular", action="store_true", help="it is a table, to be read with to_pandas_dataframe()")
+    added.set_defaults(act=_add_data)
+    return parser
+
+
+class _NeedsFile(argparse.Action):
+    def __call__(self, parser: argparse.ArgumentParser, *args: object, **kwargs: object) -> None:
+        parser.error("a FILE to run is needed, or -m MODULE")
+
+
+def _positive(text: str) -> int:
+    number = int(text) if text.isdigit() else 0
+    if number < 1:
+        raise argparse.ArgumentTypeError(f"a number, at least 1, not {text!r}")
+    return number
+
+
+def _no_command(options: argparse.Namespace, script: list[str]) -> int:
+    from scriptstep.console import emit
+
+    if options.version:
+        from importlib.metadata import version
+
+        emit(f"scriptstep {version('scriptstep')}")
+        return 0
+    emit(_parser().format_help())
+    return 2
+
+
+def _run_script(options: argparse.Namespace, script: list[str]) -> int:
+    from scriptstep.cli.running import run_module, run_path
+    from scriptstep.run.submission import set_defaults
+
+    set_defaults(jobs=options.jobs, input_identity=options.input_identity)
+    if script[0] == "-m":
+        return run_module(script[1], script[2:], verbose=options.verbose)
+    return run_path(script[0], script[1:], verbose=options.verbose)
+
+
+def _list_runs(options: argparse.Namespace, script: list[str]) -> int:
+    from scriptstep.cli.listing import list_runs
+
+    return list_runs(options.most, options.experiment, options.json)
+
+
+def _print_logs(options: argparse.Namespace, script: list[str]) -> int:
+    from scriptstep.cli.listing import print_logs
+
+    return print_logs(options.run, options.step)
+
+
+def _cancel_run(options: argparse.Namespace, script: list[str]) -> int:
+    from scriptstep.cli.listing import cancel_run
+
+    return cancel_run(options.run)
+
+
+def _add_data(options: argparse.Namespace, script: list[str]) -> int:
+    from scriptstep.cli.naming import add_data
+
+    return add_data(options.name, options.path, tabular=options.tabular)

@@ -1,0 +1,55 @@
+"""How a run stands: what is recorded, and what follows when the process that coordinated it is gone."""
+
+from __future__ import annotations
+
+import os
+from datetime import datetime
+from pathlib import Path
+
+from scriptstep.history import RunRow
+
+__all__ = ["ENDED", "status_of", "short", "took"]
+
+ENDED = frozenset({"Finished", "Completed", "Failed", "Canceled"})
+
+
+def status_of(row: RunRow, home: Path, root: RunRow | None = None) -> str:
+    """Tells how a run stands.
+
+    Args:
+        row: The run.
+        home: The state folder.
+        root: The pipeline run that it is part of; the run itself where it is one.
+
+    Returns:
+        Its status as the SDK spells it. What was under way when its coordinator died counts as failed.
+    """
+    if row.status in ENDED or row.ended is not None or row.kind not in ("pipeline", "step"):
+        return row.status
+    above = row if row.kind == "pipeline" else root
+    if above is None or not _lost(above, home):
+        return row.status
+    return "Failed" if row.kind == "pipeline" or row.started is not None else row.status
+
+
+def _lost(row: RunRow, home: Path) -> bool:
+    if row.status in ENDED or row.ended is not None:
+        return True
+    # A step asks about its own run, whose coordinator lives: nothing of the engine is loaded for it.
+    if "SCRIPTSTEP_ATTEMPT" in os.environ or not row.directory or not row.owner:
+        return False
+    from scriptstep.engine.run_lock import is_held
+
+    return not is_held(home / row.directory)
+
+
+def short(run_id: str) -> str:
+    """Returns: a run's id as people see it."""
+    return run_id[:4]
+
+
+def took(row: RunRow) -> float | None:
+    """Returns: how long a run took, seconds; None where it has not both begun and ended."""
+    if row.started is None or row.ended is None:
+        return None
+    return (datetime.fromisoformat(row.ended) - datetime.fromisoformat(row.started)).total_seconds()

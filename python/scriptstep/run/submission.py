@@ -1,0 +1,124 @@
+"""From a pipeline to a run that is under way."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any, Literal, get_args
+
+from scriptstep.console import notice
+from scriptstep.errors import ArgumentError
+from scriptstep.run.experiment import Experiment, _check_name
+from scriptstep.run.pipeline_run import PipelineRun
+from scriptstep.run.waiting import remember
+
+if TYPE_CHECKING:
+    from scriptstep.authoring.pipeline import Pipeline
+
+__all__ = ["InputIdentity", "set_defaults", "submit_pipeline"]
+
+InputIdentity = Literal["definition", "content"]
+
+_jobs: int | None = None
+_input_identity: InputIdentity | None = None
+
+
+def set_defaults(*, jobs: int | None = None, input_identity: InputIdentity | None = None) -> None:
+    """Says what holds where a submit says nothing; the command line does.
+
+    Args:
+        jobs: Most steps side by side; None for the number of cores.
+        input_identity: What datasets are known by; None for the setting.
+    """
+    global _jobs, _input_identity
+    _jobs, _input_identity = jobs, input_identity
+
+
+def submit_pipeline(
+    pipeline: Pipeline,
+    experiment_name: str,
+    *,
+    pipeline_parameters: Mapping[str, Any] | None = None,
+    continue_on_step_failure: bool = False,
+    regenerate_outputs: bool = False,
+    tags: Mapping[str, Any] | None = None,
+    parent_run_id: str | None = None,
+    input_identity: InputIdentity | None = None,
+    jobs: int | None = None,
+    display_name: str | None = None,
+    description: str | None = None,
+) -> PipelineRun:
+    """Starts a pipeline; returns at once.
+
+    Args:
+        pipeline: The pipeline.
+        experiment_name: What to file the run under.
+        pipeline_parameters: Values in place of the defaults, by name of the parameter.
+        continue_on_step_failure: Whether steps that do not need a failed one go on.
+        regenerate_outputs: Whether every step runs, reusable or not.
+        tags: Of the run; kept as text.
+        parent_run_id: Not used here.
+        input_identity: Whether datasets are known by "definition" or by "content"; None for the setting.
+        jobs: Most steps side by side; None for the number of cores.
+        display_name: The name to show; the experiment's where None.
+        description: In the user's words; the pipeline's where None.
+
+    Returns:
+        The run.
+
+    Raises:
+        ArgumentError: A name or value cannot be; a parameter is unknown or of another type.
+    """
+    _check_name(experiment_name)
+    _check_options(tags, input_identity, jobs)
+    if parent_run_id is not None:
+        notice("parent_run_id is not used here: the run stands for itself", level="warning")
+    from scriptstep.engine.coordinator import Submission, start
+
+    workspace = pipeline._workspace
+    submission = Submission(
+        graph=pipeline.graph,
+        workspace=workspace,
+        experiment=experiment_name,
+        parameters=_parameters(pipeline, pipeline_parameters),
+        default_datastore=pipeline._default_datastore_name,
+        continue_on_step_failure=bool(continue_on_step_failure),
+        regenerate_outputs=bool(regenerate_outputs),
+        tags={str(k): "" if v is None else str(v) for k, v in (tags or {}).items()},
+        description=description or getattr(pipeline, "description", None),
+        input_identity=input_identity or _input_identity,
+        jobs=jobs or _jobs,
+        display_name=display_name,
+        pipeline_outputs=dict(pipeline._pipeline_outputs),
+    )
+    active = start(submission)
+    remember(active)
+    return PipelineRun(Experiment(workspace, experiment_name), active.run_id, _graph=pipeline.graph)
+
+
+def _parameters(pipeline: Pipeline, given: Mapping[str, Any] | None) -> dict[str, Any]:
+    from scriptstep.graph import parse_parameter
+
+    if given is not None and not isinstance(given, Mapping):
+        raise ArgumentError(f"pipeline_parameters is a dict of names and values, not {type(given).__name__}")
+    declared = pipeline.graph.params
+    values = {name: parameter.spec_value() for name, parameter in declared.items()}
+    for name, value in (given or {}).items():
+        if name not in declared:
+            near = difflib.get_close_matches(str(name), list(declared), 1)
+            known = ", ".join(f"'{n}'" for n in declared) or "none"
+            raise ArgumentError(
+                f"the pipeline has no parameter '{name}'; it has {known}",
+                help=f"did you mean '{near[0]}'?" if near else None,
+            )
+        values[name] = parse_parameter(declared[name], value)
+    return values
+
+
+def _check_options(tags: object, input_identity: object, jobs: object) -> None:
+    if tags is not None and not isinstance(tags, Mapping):
+        raise ArgumentError(f"tags are a dict of names and values, not {type(tags).__name__}")
+    if input_identity is not None and input_identity not in get_args(InputIdentity):
+        raise ArgumentError(f"input_identity is 'definition' or 'content', not {input_identity!r}")
+    if jobs is not None and (not isinstance(jobs, int) or isinstance(jobs, bool) or jobs < 1):
+        raise ArgumentError(f"jobs is a number of steps, at least 1, not {jobs!r}")
