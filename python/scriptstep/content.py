@@ -174,9 +174,7 @@ class Survey(NamedTuple):
     largest: tuple[tuple[str, int], ...]
 
 
-def scan_code(
-    root: PathLike, *, on_survey: Callable[[Survey], None] | None = None, threads: int = 0
-) -> Scan:
+def scan_code(root: PathLike, *, on_survey: Callable[[Survey], None] | None = None, threads: int = 0) -> Scan:
     """Reads a source directory: the regular files and links that its ignore rules leave in.
 
     Args:

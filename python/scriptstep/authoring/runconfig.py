@@ -26,7 +26,6 @@ from scriptstep.authoring.runconfig_data import (
     RegistrationOptions,
     UploadOptions,
     Uri,
-    taken_each,
 )
 from scriptstep.authoring.runconfig_jobs import (
     SUPPORTED_PYTORCH_BACKENDS,
@@ -46,7 +45,7 @@ from scriptstep.authoring.runconfig_sections import (
 from scriptstep.errors import ArgumentError, ArgumentTypeError, UserErrorException
 from scriptstep.workspace.conda import CondaDependencies
 from scriptstep.workspace.docker import ContainerRegistry, DockerConfiguration, DockerEnvironment, DockerSection
-from scriptstep.workspace.element import Element, made, to_camel_case, to_snake_case
+from scriptstep.workspace.element import Element, made, taken_by_name, to_camel_case, to_snake_case
 from scriptstep.workspace.environment import Environment, EnvironmentDefinition, EnvironmentReference
 from scriptstep.workspace.images import DEFAULT_CPU_IMAGE, DEFAULT_GPU_IMAGE, MPI_CPU_IMAGE, MPI_GPU_IMAGE
 from scriptstep.workspace.sections import PythonEnvironment, PythonSection, SparkEnvironment, SparkSection
@@ -167,9 +166,9 @@ class RunConfiguration(Element):
     """
 
     _TAKES: ClassVar = {
-        "data_references": taken_each(DataReferenceConfiguration),
-        "data": taken_each(Data),
-        "output_data": taken_each(OutputData),
+        "data_references": taken_by_name(DataReferenceConfiguration),
+        "data": taken_by_name(Data),
+        "output_data": taken_by_name(OutputData),
     }
     _CHECKS: ClassVar = {"target": _target_name, "environment": _environment}
 

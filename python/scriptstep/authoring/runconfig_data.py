@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
-from typing import Any, ClassVar, TypeVar
+from collections.abc import Iterable
+from typing import Any, ClassVar
 
 from scriptstep.errors import ArgumentTypeError
-from scriptstep.workspace.element import Element
+from scriptstep.workspace.element import Element, taken
 
 __all__ = [
     "SUPPORTED_DATAREF_MODES",
@@ -29,27 +29,6 @@ __all__ = [
 
 SUPPORTED_DATAREF_MODES = ("mount", "download", "upload")
 SUPPORTED_DELIVERY_MECHANISM = ("direct", "mount", "download", "hdfs")
-
-T = TypeVar("T", bound=Element)
-
-
-def taken(kind: type[T]) -> Callable[[Any], T]:
-    """Returns: what makes an element from plain data."""
-
-    def take(data: Any) -> T:
-        if not isinstance(data, Mapping):
-            raise ArgumentTypeError(f"{kind.__name__} is read from a table, not from {data!r}")
-        element = kind()
-        element._take(data)
-        return element
-
-    return take
-
-
-def taken_each(kind: type[T]) -> Callable[[Any], dict[str, T]]:
-    """Returns: what makes elements, by name, from plain data."""
-    take = taken(kind)
-    return lambda data: {str(name): take(value) for name, value in dict(data).items()}
 
 
 class DataReferenceConfiguration(Element):

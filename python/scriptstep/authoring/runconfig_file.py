@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
 from scriptstep.errors import RunConfigurationException, UserErrorException
 from scriptstep.workspace.conda import CondaDependencies, read_yaml, write_yaml
 from scriptstep.workspace.element import to_camel_case

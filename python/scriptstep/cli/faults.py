@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import os
 import sys
 import traceback
@@ -71,9 +72,15 @@ def _typed(name: str) -> str:
 
 
 def _print_traceback(fault: BaseException) -> None:
-    """Prints a traceback from the user's first frame on."""
+    """Prints a traceback from the user's first frame on; the text that cannot be compiled has none."""
     trace = fault.__traceback__
-    while trace is not None and (_ours(trace) or trace.tb_frame.f_code.co_filename.startswith("<frozen")):
+    while trace is not None and _is_no_users(trace):
         trace = trace.tb_next
-    shown = traceback.format_exception(type(fault), fault, trace if trace is not None else fault.__traceback__)
-    write(sys.stderr, "".join(shown))
+    if trace is None and not isinstance(fault, SyntaxError):
+        trace = fault.__traceback__
+    write(sys.stderr, "".join(traceback.format_exception(type(fault), fault, trace)))
+
+
+def _is_no_users(trace: TracebackType) -> bool:
+    name = trace.tb_frame.f_code.co_filename
+    return _ours(trace) or name.startswith("<frozen") or name == ast.__file__

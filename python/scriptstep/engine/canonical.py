@@ -42,7 +42,9 @@ def _encode(value: object, put: Callable[[bytes], None]) -> None:
     elif isinstance(value, bytes):
         _framed(b"b", value, put)
     elif isinstance(value, Mapping):
-        rows = sorted(((str(k).encode("utf-8", "surrogateescape"), v) for k, v in value.items()), key=lambda row: row[0])
+        rows = sorted(
+            ((str(k).encode("utf-8", "surrogateescape"), v) for k, v in value.items()), key=lambda row: row[0]
+        )
         put(b"m%d:" % len(rows))
         for key, item in rows:
             _framed(b"s", key, put)

@@ -77,7 +77,8 @@ class Submission:
         catalog = self.workspace._catalog
         if not isinstance(catalog, LocalCatalog):
             raise UserErrorException(
-                "a step cannot submit a pipeline of its own", help="submit it from outside, or make its steps part of this one"
+                "a step cannot submit a pipeline of its own",
+                help="submit it from outside, or make its steps part of this one",
             )
         return catalog
 
@@ -256,7 +257,10 @@ class _Coordinator:
         try:
             if self._failed and error is None:
                 named = ", ".join(sorted({self._specs[n].name for n in self._failed}))
-                error = {"message": f"failed: {named}", "steps": {self._specs[n].name: m for n, m in self._failed.items()}}
+                error = {
+                    "message": f"failed: {named}",
+                    "steps": {self._specs[n].name: m for n, m in self._failed.items()},
+                }
             self._history.update_run(self.run_id, status=status, ended=now(), error=error)
             done = self._counts
             helped = f"scriptstep logs {self.run_id[:4]}" if self._failed else None
@@ -513,4 +517,3 @@ def _tail(log: Path) -> list[str]:
             return file.read().decode("utf-8", "replace").splitlines()[-_TAIL_LINES:]
     except OSError:
         return []
-

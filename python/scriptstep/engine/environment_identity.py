@@ -24,7 +24,16 @@ __all__ = ["Distribution", "Installed", "closure", "declared_packages", "install
 
 # What an installer writes about itself, and what holds the path of the virtual environment.
 _INSTALLER_FILES = frozenset(
-    {"RECORD", "INSTALLER", "REQUESTED", "direct_url.json", "uv_cache.json", "uv_build.json", "RECORD.jws", "RECORD.p7s"}
+    {
+        "RECORD",
+        "INSTALLER",
+        "REQUESTED",
+        "direct_url.json",
+        "uv_cache.json",
+        "uv_build.json",
+        "RECORD.jws",
+        "RECORD.p7s",
+    }
 )
 # These install packages; no script's result hangs on them. scriptstep is known by its runtime revision.
 _LEFT_OUT = frozenset({"pip", "wheel", "scriptstep"})
@@ -269,7 +278,9 @@ def _editable_paths(folder: Path, place: Path, tops: set[str]) -> tuple[str, ...
 
 def _finder_mapping(source: str) -> list[str]:
     for node in ast.parse(source).body:
-        targets = node.targets if isinstance(node, ast.Assign) else [node.target] if isinstance(node, ast.AnnAssign) else []
+        targets = (
+            node.targets if isinstance(node, ast.Assign) else [node.target] if isinstance(node, ast.AnnAssign) else []
+        )
         if any(isinstance(t, ast.Name) and t.id == "MAPPING" for t in targets) and isinstance(
             node, (ast.Assign, ast.AnnAssign)
         ):

@@ -152,7 +152,9 @@ class Destinations:
         filled = output.destination.replace("{run-id}", run_id).replace("{output-name}", output.name)
         relative = filled.replace("\\", "/").strip("/")
         if ".." in relative.split("/"):
-            raise ArgumentError(f"step '{step}', output '{output.name}': destination {output.destination!r} leads out of its datastore")
+            raise ArgumentError(
+                f"step '{step}', output '{output.name}': destination {output.destination!r} leads out of its datastore"
+            )
         return relative, self._copy(tree, root / relative if relative else root, step)
 
     def _copy(self, tree: str, target: Path, step: str) -> list[str]:
@@ -183,9 +185,7 @@ def _holds(place: Path, entry: Entry) -> bool:
     return (there.kind, there.digest) == (entry.kind, entry.digest)
 
 
-def register_output(
-    history: History, workspace: str, output: OutputSpec, tree: str
-) -> Mapping[str, Any] | None:
+def register_output(history: History, workspace: str, output: OutputSpec, tree: str) -> Mapping[str, Any] | None:
     """Registers an output as a dataset, where its step asked for that; the same content makes no new version.
 
     Args:

@@ -368,7 +368,9 @@ def _content(spec: StepSpec, manifest: Manifest) -> str:
 def _with_editables(found: Installed) -> Installed:
     """Gives editable distributions the digest of the packages that they put on the path."""
     distributions = [
-        replace(d, digest=digest_bytes("scriptstep 2026 editable", encode([scan_code(p).manifest.digest for p in d.paths])))
+        replace(
+            d, digest=digest_bytes("scriptstep 2026 editable", encode([scan_code(p).manifest.digest for p in d.paths]))
+        )
         if d.paths
         else d
         for d in found.distributions

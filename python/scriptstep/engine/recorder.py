@@ -89,7 +89,10 @@ class Recorder:
                 plan.guards[resolved.tree] = self._store.guard(resolved.tree)
             if resolved.dataset_id is not None and resolved.definition is not None:
                 self._history.save_definition(
-                    self._workspace.name, resolved.dataset_id, str(resolved.definition["kind"]), dict(resolved.definition)
+                    self._workspace.name,
+                    resolved.dataset_id,
+                    str(resolved.definition["kind"]),
+                    dict(resolved.definition),
                 )
         plan.folder.path.mkdir(parents=True, exist_ok=True)
         plan.taker = EventTaker(self._target(plan), plan.folder.events, plan.folder.path)
@@ -291,9 +294,7 @@ class Recorder:
             },
         }
 
-    def _place_outputs(
-        self, spec: StepSpec, trees: Mapping[str, str], run_id: str
-    ) -> tuple[dict[str, Any], list[str]]:
+    def _place_outputs(self, spec: StepSpec, trees: Mapping[str, str], run_id: str) -> tuple[dict[str, Any], list[str]]:
         placed: dict[str, Any] = {}
         warnings: list[str] = []
         for output in spec.outputs:

@@ -167,7 +167,11 @@ class SourceResolver:
         identity: Any = {"from": "dataset", "definition": dict(definition)}
         if self.by_content:
             rest = {k: v for k, v in definition.items() if k != "sources"}
-            identity = {"from": "files", "rest": rest, "content": [[name, self.scan(path).digest] for name, path in files]}
+            identity = {
+                "from": "files",
+                "rest": rest,
+                "content": [[name, self.scan(path).digest] for name, path in files],
+            }
         return ResolvedInput(
             spec,
             identity,

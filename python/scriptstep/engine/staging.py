@@ -300,7 +300,9 @@ def _place(resolved: ResolvedInput, folder: StepFolder) -> Path:
     if wanted and not wanted.startswith("/"):
         place = Path(os.path.normpath(folder.code / wanted))
         if not place.is_relative_to(folder.code) or place == folder.code:
-            raise UserErrorException(f"input '{resolved.spec.name}': path_on_compute {wanted!r} leads out of the step's folder")
+            raise UserErrorException(
+                f"input '{resolved.spec.name}': path_on_compute {wanted!r} leads out of the step's folder"
+            )
         return place
     if wanted and wanted.strip("/"):
         return folder.inputs / plain(resolved.spec.name) / Path(wanted.strip("/")).name

@@ -67,9 +67,7 @@ def candidate(
     Returns:
         The newest under the same step name, else the newest, else None.
     """
-    results = [
-        r for r in history.results(workspace, key) if r.reusable and r.id not in used and r.id not in this_run
-    ]
+    results = [r for r in history.results(workspace, key) if r.reusable and r.id not in used and r.id not in this_run]
     return next((r for r in results if r.step_name == step_name), results[0] if results else None)
 
 

@@ -32,6 +32,8 @@ class Graph:
         self.params: dict[str, PipelineParameter] = {}
         self._modules: dict[str, ModuleNode] = {}
         self._ids: dict[object, str] = {}
+        # Which step of this graph writes what, where the builder knows.
+        self._writers: dict[object, Any] = {}
         self._taken: set[str] = set()
         self._named: dict[str, int] = {}
         self._parameter_users: dict[str, str] = {}

@@ -45,7 +45,7 @@ class PipelineParameter:
     __slots__ = ("__weakref__", "_checked", "default_value", "name")
 
     def __init__(self, name: str, default_value: Any) -> None:
-        if not isinstance(name, str) or not name:
+        if not name or not isinstance(name, str):
             raise ArgumentTypeError(f"PipelineParameter: name must be text that is not empty, not {name!r}")
         self.name = name
         self.default_value = default_value

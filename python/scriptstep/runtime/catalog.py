@@ -64,7 +64,8 @@ class StepCatalog(HistoryReads):
         answer = self._history.wait_acknowledged(self._tell(do, run, ack=True, **what), _TAKEN_IN_S)
         if answer is None:
             raise UserErrorException(
-                f"'{do}' was not taken in within {_TAKEN_IN_S:g} s", help="is the process that runs the pipeline still there?"
+                f"'{do}' was not taken in within {_TAKEN_IN_S:g} s",
+                help="is the process that runs the pipeline still there?",
             )
         self._unsettled = False
         if "error" in answer:
@@ -183,7 +184,9 @@ class StepCatalog(HistoryReads):
         if not path.exists():
             raise ArgumentError(f"nothing lies at {path}")
         files = [f for f in path.rglob("*") if f.is_file()] if path.is_dir() else [path]
-        self._own_of(run, "files", [f"{name}/{f.relative_to(path).as_posix()}" if path.is_dir() else name for f in files])
+        self._own_of(
+            run, "files", [f"{name}/{f.relative_to(path).as_posix()}" if path.is_dir() else name for f in files]
+        )
         self._tell("upload", run, name=name, path=str(self._staged(path)))
 
     def _own_of(self, run: str, what: str, names: Iterable[str]) -> None:

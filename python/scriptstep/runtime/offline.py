@@ -1,5 +1,6 @@
 """The run of a script that runs by itself, outside any pipeline: the whole interface, so that the script works; it keeps
-nothing."""
+nothing.
+"""
 
 from __future__ import annotations
 
@@ -118,7 +119,13 @@ class _OfflineRun:
 
     def get_details(self) -> dict[str, Any]:
         """Returns: what there is to say of it."""
-        return {"runId": self._id, "status": self._status, "properties": self.properties, "inputDatasets": [], "outputDatasets": []}
+        return {
+            "runId": self._id,
+            "status": self._status,
+            "properties": self.properties,
+            "inputDatasets": [],
+            "outputDatasets": [],
+        }
 
     def get_tags(self) -> dict[str, str]:
         """Returns: its tags."""
@@ -128,7 +135,9 @@ class _OfflineRun:
         """Returns: its properties."""
         return self.properties
 
-    def get_metrics(self, name: str | None = None, recursive: bool = False, run_type: Any = None, populate: bool = False) -> dict[str, Any]:
+    def get_metrics(
+        self, name: str | None = None, recursive: bool = False, run_type: Any = None, populate: bool = False
+    ) -> dict[str, Any]:
         """Returns: what was logged, by name; a list where a name was logged more than once."""
         return {k: v for k, v in self._metrics.items() if name in (None, k)}
 
@@ -298,7 +307,9 @@ class _OfflineRun:
         self._children.append(child)
         return child
 
-    def create_children(self, count: int | None = None, tag_key: str | None = None, tag_values: list[str] | None = None) -> list[_OfflineRun]:
+    def create_children(
+        self, count: int | None = None, tag_key: str | None = None, tag_values: list[str] | None = None
+    ) -> list[_OfflineRun]:
         """Returns: several children."""
         values = tag_values or [None] * (count or 1)  # type: ignore[list-item]
         children = [self.child_run() for _ in values]

@@ -77,7 +77,11 @@ def _of_run(catalog: Catalog, what: str, args: Mapping[str, Any], parent: str) -
         return {k: v for k, v in catalog.tags(row.id).items() if k not in own}
     if what == "properties":
         given = catalog.properties(row.id)
-        return {k: v for k, v in given.items() if k not in own and not k.startswith(("azureml.", "mlflow.", "ContentSnapshotId"))}
+        return {
+            k: v
+            for k, v in given.items()
+            if k not in own and not k.startswith(("azureml.", "mlflow.", "ContentSnapshotId"))
+        }
     if what == "files":
         return {name: _file_digest(path) for name, path in catalog.files(row.id).items() if name not in own}
     raise ValueError(f"no read is called {what}")

@@ -255,6 +255,8 @@ class AbstractAzureStorageDatastore(AbstractDatastore):
             How many files were copied.
         """
         root, start = self._root(), relative_path(prefix or "", "prefix")
+        if start and str(prefix).endswith("/"):
+            start += "/"
         chosen = ((file, file.relative_to(root).as_posix()) for file in files_below(root))
         pairs = ((file, Path(target_path) / name) for file, name in chosen if name.startswith(start))
         copied, left = copy_each(pairs, overwrite, f"download from datastore '{self.name}'")

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
 from typing import Any, ClassVar
 
 from scriptstep.errors import ArgumentError
-from scriptstep.workspace.element import Element, made
+from scriptstep.workspace.element import Element, made, taken
 from scriptstep.workspace.images import DEFAULT_CPU_IMAGE
 
 __all__ = [
@@ -89,12 +88,6 @@ class DockerBuildContext(Element):
         return DockerBuildContext("local", os.fspath(path), dockerfile_path)
 
 
-def _build_context(data: Mapping[str, Any]) -> DockerBuildContext:
-    context = DockerBuildContext()
-    context._take(data)
-    return context
-
-
 class DockerSection(Element):
     """The image of an environment.
 
@@ -111,7 +104,7 @@ class DockerSection(Element):
         gpu_support: Deprecated in the SDK; means nothing here.
     """
 
-    _TAKES: ClassVar = {"build_context": _build_context}
+    _TAKES: ClassVar = {"build_context": taken(DockerBuildContext)}
 
     enabled: bool = False
     base_image: str | None = DEFAULT_CPU_IMAGE

@@ -10,9 +10,9 @@ from typing import Any, ClassVar, Generic, TypeVar, overload
 
 from typing_extensions import Self
 
-from scriptstep.errors import ArgumentAttributeError
+from scriptstep.errors import ArgumentAttributeError, ArgumentTypeError
 
-__all__ = ["Element", "made", "to_camel_case", "to_snake_case"]
+__all__ = ["Element", "made", "taken", "taken_by_name", "taken_list", "to_camel_case", "to_snake_case"]
 
 T = TypeVar("T")
 E = TypeVar("E", bound="Element")
@@ -50,6 +50,8 @@ class Element:
     """
 
     _FIELDS: ClassVar[tuple[str, ...]] = ()
+    # Fields that may be None.
+    _NULLABLE: ClassVar[frozenset[str]] = frozenset()
     # What can be set besides the fields.
     _SETTABLE: ClassVar[frozenset[str]] = frozenset()
     # Names of fields in files, where they are not the same in camel case.
@@ -61,6 +63,8 @@ class Element:
 
     def __init_subclass__(cls) -> None:
         body = {name: value for name, value in vars(cls).items() if name[0] != "_"}
+        # Annotations are text here: `str | None`.
+        cls._NULLABLE = cls._NULLABLE | {name for name, text in cls.__annotations__.items() if "None" in str(text)}
         own = [n for n, v in body.items() if isinstance(v, made) or not (callable(v) or hasattr(v, "__get__"))]
         cls._FIELDS = (*cls._FIELDS, *(name for name in own if name not in cls._FIELDS))
         cls._SETTABLE = cls._SETTABLE | {name for name, value in body.items() if isinstance(value, property)}
@@ -119,8 +123,33 @@ class Element:
                     setattr(self, name, self._TAKES[name](value))
             elif isinstance(value, Mapping) and isinstance(inner := getattr(self, name), Element):
                 inner._take(value)
-            elif value is not None or _default(type(self), name) is None or name in self.__dict__:
+            elif value is not None or name in self._NULLABLE:
                 setattr(self, name, copy.deepcopy(value))
+
+
+def taken(kind: type[E]) -> Callable[[Any], E]:
+    """Returns: what makes an element from plain data."""
+
+    def take(data: Any) -> E:
+        if not isinstance(data, Mapping):
+            raise ArgumentTypeError(f"{kind.__name__} is read from a table, not from {data!r}")
+        element = kind()
+        element._take(data)
+        return element
+
+    return take
+
+
+def taken_list(kind: type[E]) -> Callable[[Any], list[E]]:
+    """Returns: what makes a list of elements from plain data."""
+    take = taken(kind)
+    return lambda data: [take(row) for row in data]
+
+
+def taken_by_name(kind: type[E]) -> Callable[[Any], dict[str, E]]:
+    """Returns: what makes elements, by name, from plain data."""
+    take = taken(kind)
+    return lambda data: {str(name): take(value) for name, value in dict(data).items()}
 
 
 def _default(kind: type[Element], name: str) -> Any:

@@ -5,12 +5,12 @@ from __future__ import annotations
 import json
 import os
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from scriptstep.errors import ArgumentError, ArgumentTypeError, NotRegisteredError, UserErrorException
 from scriptstep.workspace.conda import CondaDependencies, requirement_lines
 from scriptstep.workspace.docker import ContainerRegistry, DockerBuildContext, DockerSection
-from scriptstep.workspace.element import Element, made
+from scriptstep.workspace.element import Element, made, taken
 from scriptstep.workspace.environment_images import EnvironmentImages, ImageBuildDetails
 from scriptstep.workspace.sections import DatabricksSection, PythonSection, RSection, SparkSection
 
@@ -46,6 +46,8 @@ class Environment(EnvironmentImages, Element):
         inferencing_stack_version: Kept, unused.
         asset_id: Kept, unused.
     """
+
+    _TAKES: ClassVar = {"r": taken(RSection)}
 
     name: str | None = None
     version: str | None = None

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterable, Mapping
-from typing import Any, ClassVar, TypeVar
+from typing import Any, ClassVar
 
 from scriptstep.workspace.conda import CondaDependencies
-from scriptstep.workspace.element import Element, made
+from scriptstep.workspace.element import Element, made, taken, taken_list
 
 __all__ = [
     "DatabricksCluster",
@@ -26,22 +25,6 @@ __all__ = [
     "SparkPackage",
     "SparkSection",
 ]
-
-T = TypeVar("T", bound=Element)
-
-
-def each(kind: type[T]) -> Callable[[Iterable[Mapping[str, Any]]], list[T]]:
-    """Returns: what makes a list of elements from plain data."""
-
-    def take(rows: Iterable[Mapping[str, Any]]) -> list[T]:
-        elements = []
-        for row in rows:
-            element = kind()
-            element._take(row)
-            elements.append(element)
-        return elements
-
-    return take
 
 
 class PythonSection(Element):
@@ -94,7 +77,7 @@ class SparkPackage(Element):
 class SparkSection(Element):
     """Spark's packages; here only kept."""
 
-    _TAKES: ClassVar = {"packages": each(SparkPackage)}
+    _TAKES: ClassVar = {"packages": taken_list(SparkPackage)}
 
     repositories = made(list[str])
     packages = made(list[SparkPackage])
@@ -130,7 +113,7 @@ class RGitHubPackage(Element):
 class RSection(Element):
     """R and its packages; here only kept."""
 
-    _TAKES: ClassVar = {"cran_packages": each(RCranPackage), "github_packages": each(RGitHubPackage)}
+    _TAKES: ClassVar = {"cran_packages": taken_list(RCranPackage), "github_packages": taken_list(RGitHubPackage)}
 
     r_version: str | None = None
     user_managed: bool = False
@@ -201,11 +184,12 @@ class DatabricksSection(Element):
     """Libraries for Databricks; here only kept."""
 
     _TAKES: ClassVar = {
-        "maven_libraries": each(MavenLibrary),
-        "pypi_libraries": each(PyPiLibrary),
-        "rcran_libraries": each(RCranLibrary),
-        "jar_libraries": each(JarLibrary),
-        "egg_libraries": each(EggLibrary),
+        "maven_libraries": taken_list(MavenLibrary),
+        "pypi_libraries": taken_list(PyPiLibrary),
+        "rcran_libraries": taken_list(RCranLibrary),
+        "jar_libraries": taken_list(JarLibrary),
+        "egg_libraries": taken_list(EggLibrary),
+        "cluster": taken(DatabricksCluster),
     }
 
     maven_libraries = made(list[MavenLibrary])

@@ -22,7 +22,13 @@ __all__ = ["LocalExecutor", "probe_interpreter"]
 _WARDEN = Path(__file__).with_name("warden.py")
 _CLOSE_S = 15.0
 _PROBE_S = 120.0
-_ENDED = {"exit": State.FAILED, "timeout": State.TIMEOUT, "cancel": State.CANCELLED, "orphaned": State.LOST, "error": State.FAILED}
+_ENDED = {
+    "exit": State.FAILED,
+    "timeout": State.TIMEOUT,
+    "cancel": State.CANCELLED,
+    "orphaned": State.LOST,
+    "error": State.FAILED,
+}
 
 
 class LocalExecutor:
@@ -214,7 +220,10 @@ class LocalExecutor:
         self._running.discard(handle)
         if told["state"] == "gone":
             self._status[handle] = Status(
-                State.LOST, started=self._status[handle].started, ended=told["time"], message="what guarded it was killed"
+                State.LOST,
+                started=self._status[handle].started,
+                ended=told["time"],
+                message="what guarded it was killed",
             )
             return
         code = told.get("exit")

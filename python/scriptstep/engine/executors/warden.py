@@ -266,7 +266,14 @@ class Warden:
         pid = os.fork()
         if pid == 0:
             # A guard that held another one's pipe open would hide the warden's end from it.
-            for descriptor in (0, 1, control_write, report_read, *self.guards, *(c for _, c, _ in self.guards.values())):
+            for descriptor in (
+                0,
+                1,
+                control_write,
+                report_read,
+                *self.guards,
+                *(c for _, c, _ in self.guards.values()),
+            ):
                 os.close(descriptor)
             try:
                 Guard(order, control_read, report_write).run()
