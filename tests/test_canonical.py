@@ -8,7 +8,6 @@ from typing import Any
 
 from hypothesis import given
 from hypothesis import strategies as st
-
 from scriptstep.content import digest_bytes
 from scriptstep.engine.canonical import encode
 
@@ -41,7 +40,24 @@ def test_the_order_of_a_mapping_does_not_matter(mapping: dict[str, int]) -> None
 
 
 def test_what_looks_alike_is_told_apart() -> None:
-    alike = [1, 1.0, True, "1", b"1", [1], ["1"], {"1": 1}, None, "", [], {}, [["a"], "b"], ["a", ["b"]], ["a,b"], ["a", "b"]]
+    alike = [
+        1,
+        1.0,
+        True,
+        "1",
+        b"1",
+        [1],
+        ["1"],
+        {"1": 1},
+        None,
+        "",
+        [],
+        {},
+        [["a"], "b"],
+        ["a", ["b"]],
+        ["a,b"],
+        ["a", "b"],
+    ]
     assert len({encode(value) for value in alike}) == len(alike)
 
 

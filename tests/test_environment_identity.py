@@ -11,7 +11,6 @@ from hashlib import sha256
 from pathlib import Path
 
 import pytest
-
 from scriptstep.engine import environment_identity as identity
 from scriptstep.engine.executors.local import probe_interpreter
 
@@ -63,7 +62,8 @@ def wheels(tmp_path: Path) -> list[str]:
 
 def fill_by_pip(python: str, wheels: list[str]) -> None:
     subprocess.run(
-        [sys.executable, "-m", "pip", "--python", python, "install", "-q", "--no-deps", "--no-index", *wheels], check=True
+        [sys.executable, "-m", "pip", "--python", python, "install", "-q", "--no-deps", "--no-index", *wheels],
+        check=True,
     )
 
 
@@ -95,7 +95,9 @@ def test_importing_a_package_changes_nothing(tmp_path: Path, wheels: list[str]) 
 def test_another_build_of_the_same_version_is_another(tmp_path: Path, wheels: list[str]) -> None:
     one, two = make_venv(tmp_path / "one"), make_venv(tmp_path / "two")
     fill_by_pip(one, wheels)
-    fill_by_pip(two, [str(wheel(tmp_path, "beta", "2.1", {"beta.py": "x = 2\n", "beta_data/table.csv": "a,b\n"})), wheels[0]])
+    fill_by_pip(
+        two, [str(wheel(tmp_path, "beta", "2.1", {"beta.py": "x = 2\n", "beta_data/table.csv": "a,b\n"})), wheels[0]]
+    )
     assert probe(one).distributions != probe(two).distributions
 
 

@@ -14,7 +14,6 @@ from textwrap import dedent
 from typing import Any
 
 import pytest
-
 from scriptstep.engine.attempt import Attempt, State, Status
 from scriptstep.engine.executors.local import LocalExecutor, probe_interpreter
 from scriptstep.errors import UserErrorException
@@ -114,7 +113,21 @@ def test_a_command_that_is_not_there_is_told(executor: LocalExecutor, tmp_path: 
 
 
 def test_arguments_reach_the_script_byte_for_byte(executor: LocalExecutor, tmp_path: Path) -> None:
-    hard = ["two words", "it's", '"', "$HOME", "*", "~", ";", "a\nb", "Привет", "", "-x", "\\", os.fsdecode(b"\xff\xfe")]
+    hard = [
+        "two words",
+        "it's",
+        '"',
+        "$HOME",
+        "*",
+        "~",
+        ";",
+        "a\nb",
+        "Привет",
+        "",
+        "-x",
+        "\\",
+        os.fsdecode(b"\xff\xfe"),
+    ]
     code = "import json, os, sys; json.dump([os.fsencode(a).hex() for a in sys.argv[1:]], open('seen', 'w'))"
     finish(executor, executor.submit(attempt(tmp_path, code, *hard)))
     assert json.loads((tmp_path / "seen").read_text()) == [os.fsencode(a).hex() for a in hard]

@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-
 from scriptstep import Dataset, Model, PipelineData, PipelineParameter, RunConfiguration
 
 WRITE = """
@@ -60,7 +59,9 @@ def test_an_output_that_comes_out_the_same_stops_the_change_there(make_step: Mak
     assert verdicts(again) == {"first": "ran", "second": "reused"}
 
 
-def test_a_comment_runs_the_step_alone_and_the_verdict_names_the_file(make_step: Make, run: Make, verdicts: Tell) -> None:
+def test_a_comment_runs_the_step_alone_and_the_verdict_names_the_file(
+    make_step: Make, run: Make, verdicts: Tell
+) -> None:
     run(*chain(make_step))
     again = run(*chain(make_step, write=WRITE + "    # a comment\n"))
     assert verdicts(again) == {"first": "ran", "second": "reused"}

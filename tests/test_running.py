@@ -14,7 +14,6 @@ from textwrap import dedent
 from typing import Any
 
 import pytest
-
 from scriptstep import (
     ActivityFailedException,
     Experiment,
@@ -69,14 +68,19 @@ def test_a_step_runs_in_a_copy_of_its_content(make_step: Make, run: Make, projec
     (folder / "pkg").mkdir(parents=True)
     (folder / "pkg" / "helper.py").write_text("VALUE = 7")
     (folder / "data.txt").write_text("beside")
-    code = DUMP + "    import pkg.helper; assert open('data.txt').read() == 'beside'; open('data.txt', 'w').write('spoilt')\n"
+    code = (
+        DUMP
+        + "    import pkg.helper; assert open('data.txt').read() == 'beside'; open('data.txt', 'w').write('spoilt')\n"
+    )
     found = seen(run(make_step("copy", code)), "copy", project)
     assert not found["cwd"].startswith(str(folder))
     assert found["here"][:2] == ["data.txt", "logs"]
     assert (folder / "data.txt").read_text() == "beside"
 
 
-def test_a_script_in_a_subfolder_finds_its_own_folder_first_then_the_root(make_step: Make, run: Make, project: Path) -> None:
+def test_a_script_in_a_subfolder_finds_its_own_folder_first_then_the_root(
+    make_step: Make, run: Make, project: Path
+) -> None:
     folder = project / "src" / "sub"
     (folder / "inner").mkdir(parents=True)
     finished = run(make_step("sub", DUMP, script_name="inner/main.py"))
@@ -164,7 +168,11 @@ def test_an_output_that_only_orders_may_stay_unwritten(make_step: Make, run: Mak
 def test_the_leaf_of_pipeline_data_is_the_scripts_to_make_and_a_file_dataset_folder_is_there(
     make_step: Make, run: Make, verdicts: Tell
 ) -> None:
-    leaf, folder, made = PipelineData("leaf"), OutputFileDatasetConfig(name="folder"), PipelineData("made", is_directory=True)
+    leaf, folder, made = (
+        PipelineData("leaf"),
+        OutputFileDatasetConfig(name="folder"),
+        PipelineData("made", is_directory=True),
+    )
     code = """
         import os, sys
         leaf, folder, made = sys.argv[1:]

@@ -9,10 +9,9 @@ import sys
 from pathlib import Path
 from textwrap import dedent
 
+import scriptstep
 from hypothesis import given
 from hypothesis import strategies as st
-
-import scriptstep
 from scriptstep.history import MetricRow, ModelRow, now
 from scriptstep.runtime.context import current
 from scriptstep.runtime.events import EventWriter, read_events
@@ -27,7 +26,9 @@ def python(code: str, folder: Path, *, script: str | None = None, **env: str) ->
     target = folder / (script or "code.py")
     target.write_text(dedent(code))
     given = {"PATH": os.environ["PATH"], "PYTHONPATH": os.pathsep.join([str(BOOTSTRAP), str(folder)]), **env}
-    return subprocess.run([sys.executable, str(target)], env=given, cwd=folder, capture_output=True, text=True, timeout=60)
+    return subprocess.run(
+        [sys.executable, str(target)], env=given, cwd=folder, capture_output=True, text=True, timeout=60
+    )
 
 
 def test_ours_is_found_although_the_script_and_a_folder_have_our_names(tmp_path: Path) -> None:

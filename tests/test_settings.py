@@ -7,7 +7,6 @@ import sys
 from pathlib import Path
 
 import pytest
-
 from scriptstep.errors import SettingsError
 from scriptstep.workspace.settings import (
     ComputeSettings,

@@ -12,13 +12,15 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-
 from scriptstep.errors import ArgumentError, NotRegisteredError, UserErrorException, WorkspaceException
 from scriptstep.history import DatasetRow, History, RunRow, definition_id
 from scriptstep.workspace.catalog import Catalog, close_catalogs, open_catalog, set_catalog_provider
 from scriptstep.workspace.catalog_reads import HistoryReads
-from scriptstep.workspace.identity import AzureCliAuthentication, InteractiveLoginAuthentication
-from scriptstep.workspace.identity import ServicePrincipalAuthentication
+from scriptstep.workspace.identity import (
+    AzureCliAuthentication,
+    InteractiveLoginAuthentication,
+    ServicePrincipalAuthentication,
+)
 from scriptstep.workspace.place import Place
 from scriptstep.workspace.workspace import Workspace
 

@@ -9,7 +9,6 @@ import sys
 from pathlib import Path
 
 import pytest
-
 from scriptstep.errors import WorkspaceException
 from scriptstep.workspace.place import Place, find_place, prepare_home
 

@@ -12,6 +12,7 @@ import os
 import shutil
 import subprocess
 import sys
+import time
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -46,38 +47,43 @@ def copy_example(scratch: Path) -> None:
     shutil.copytree(HERE, scratch, ignore=shutil.ignore_patterns(".scriptstep", "__pycache__", Path(__file__).name))
 
 
-def run_pipeline(scratch: Path, turn: Turn) -> None:
-    """Make the turn's edit, and run the pipeline from the shell."""
+def run_pipeline(scratch: Path, turn: Turn) -> float:
+    """Make the turn's edit, run the pipeline from the shell, and tell how many seconds that took."""
     if turn.adds_comment:
         with (scratch / "prepare" / "prepare.py").open("a", encoding="utf-8") as script:
             script.write("\n# Ten features of 442 patients, and how their diabetes progressed within a year.\n")
     command = [str(SCRIPTSTEP), "run", "pipeline.py", *turn.arguments]
     print(f"\n$ {' '.join(['scriptstep', *command[1:]])}   # {turn.title}", file=sys.stderr, flush=True)
+    began = time.perf_counter()
     done = subprocess.run(command, cwd=scratch, stdin=subprocess.DEVNULL, stdout=sys.stderr, check=False)
     if done.returncode:
         sys.exit(done.returncode)
+    return time.perf_counter() - began
 
 
-def seconds(run: PipelineRun | StepRun) -> float:
-    """How long a run took."""
-    details = run.get_details()
-    began, ended = (datetime.fromisoformat(details[name]) for name in ("startTimeUtc", "endTimeUtc"))
-    return (ended - began).total_seconds()
-
-
-def show_run(number: int, turn: Turn, run: PipelineRun) -> None:
+def show_run(number: int, turn: Turn, took: float, run: PipelineRun) -> None:
     """Print one run of the table: a line for each step with its verdict, its time and the reason."""
-    print(f"{number}. {turn.title} (run {run.id[:4]}, {seconds(run):.1f} s)")
+    print(f"{number}. {turn.title} (run {run.id[:4]}, {took:.1f} s from the shell)")
     for step in run.get_steps():
-        properties = step.get_properties()
+        details, properties = step.get_details(), step.get_properties()
         if properties.get("azureml.isreused") == "true":
-            verdict, time = "reused", ""
+            verdict, seconds = "reused", ""
             reason = f"from run {properties['azureml.reusedpipelinerunid'][:4]}"
         else:
-            verdict, time = "ran", f"{seconds(step):.1f} s"
-            reason = "; ".join(step.get_details()["verdict"]["reasons"])
-        print(f"  {step.name:<12}  {verdict:<6}  {time:>6}   {reason}")
+            began, ended = (datetime.fromisoformat(details[name]) for name in ("startTimeUtc", "endTimeUtc"))
+            verdict, seconds = "ran", f"{(ended - began).total_seconds():.1f} s"
+            reason = "; ".join(details["verdict"]["reasons"])
+        print(f"  {step.name:<12}  {verdict:<6}  {seconds:>6}   {reason}")
     print()
+
+
+def in_words(value: object) -> str:
+    """A metric's value on one line: a number, a list, or the rows of a table."""
+    if isinstance(value, dict):
+        return "; ".join(" ".join(map(in_words, row)) for row in zip(*value.values(), strict=True))
+    if isinstance(value, list):
+        return ", ".join(map(in_words, value))
+    return f"{value:.3f}" if isinstance(value, float) else str(value)
 
 
 def show_results(workspace: Workspace, run: PipelineRun, scratch: Path) -> None:
@@ -86,10 +92,9 @@ def show_results(workspace: Workspace, run: PipelineRun, scratch: Path) -> None:
     for owner in (*run.get_steps(), run):
         name = owner.name if isinstance(owner, StepRun) else "the pipeline"
         for metric, value in owner.get_metrics().items():
-            shown = f"{value:.3f}" if isinstance(value, float) else str(value)
-            print(f"  {name:<12}  {metric:<10}  {shown}")
+            print(f"  {name:<12}  {metric:<8}  {in_words(value)}")
     model = Model(workspace, "diabetes")
-    print(f"\nRegistered: model {model.name}, version {model.version}, {model.tags}")
+    print(f"\nRegistered: model {model.name}, version {model.version} ({model.tags['kind']}, R2 {model.tags['r2']})")
 
     results = scratch / "results"
     run.find_step_run("evaluate")[0].get_output_data("chosen").download(str(results))
@@ -106,8 +111,7 @@ def main() -> None:
     scratch: Path = parser.parse_args().scratch.resolve()
 
     copy_example(scratch)
-    for turn in TURNS:
-        run_pipeline(scratch, turn)
+    took = [run_pipeline(scratch, turn) for turn in TURNS]
 
     stood = Path.cwd()
     os.chdir(scratch)
@@ -115,8 +119,8 @@ def main() -> None:
     os.chdir(stood)
     runs = [run for run in Experiment(workspace, "diabetes").get_runs() if isinstance(run, PipelineRun)]
     print()
-    for number, (turn, run) in enumerate(zip(TURNS, reversed(runs), strict=True), start=1):
-        show_run(number, turn, run)
+    for number, (turn, run) in enumerate(zip(TURNS, reversed(runs), strict=True)):
+        show_run(number + 1, turn, took[number], run)
     show_results(workspace, runs[0], scratch)
     print(f"\nThe runs are kept: cd {os.path.relpath(scratch)}, then scriptstep runs")
 

@@ -363,6 +363,10 @@ def refusal(item: Any) -> str | None:
         return "say how the script gets it: dataset.as_named_input('data'), and .as_mount() for files"
     if isinstance(item, PipelineParameter):
         return "use DatasetConsumptionConfig(name, parameter), or a pair: (parameter, DataPathComputeBinding())"
+    if hasattr(item, "datastore_type"):
+        return "name a path on it: datastore.path('raw').as_mount()"
+    if hasattr(item, "_catalog"):
+        return "a script finds its workspace by itself: Run.get_context().experiment.workspace"
     if hasattr(item, "run_after_steps"):
         return "to run after a step: step.run_after(other); to read what it writes: its PipelineData"
     return None

@@ -6,7 +6,7 @@ __all__ = ["install", "uninstall"]
 
 
 def install() -> None:
-    """Makes `import azureml...` resolve to scriptstep in this process, also where the SDK is installed; that is said."""
+    """Makes `import azureml...` resolve to scriptstep in this process; where the SDK is installed, it says so."""
     from scriptstep.azureml import finder
 
     finder.install()

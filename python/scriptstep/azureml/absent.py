@@ -62,6 +62,12 @@ _INSTEAD: tuple[tuple[str, str], ...] = (
     ),
     ("DataTransferStep DatacacheConsumptionConfig DatacacheStore LinkOutput SqlDataReference", _DATA),
     ("StoredProcedureParameter StoredProcedureParameterType", _DATA),
+    ("PipelineDataset", "give the dataset itself to the step: dataset.as_named_input(name)"),
+    ("TrainingOutput", _AUTOML),
+    (
+        "_ParallelPipelineGraphBuilder _PipelineGraphBuilder _SequentialPipelineGraphBuilder",
+        "build a Pipeline: it has a graph",
+    ),
     ("AdlaStep AzureBatchStep DatabricksStep KustoStep SynapseSparkStep _HDInsightStep", _ENGINE),
     ("CreateRunDto EnvironmentClient ExperimentClient JasmineClient RunClient RunTypeV2 SnapshotsClient", _SERVICE),
     ("get_project_ignore_file", "`scriptstep.content.scan_code` lists what the ignore files leave in"),

@@ -26,17 +26,12 @@ _HOMES: Mapping[str, str] = {
     ),
     "scriptstep.azureml.table": "SDK_VERSION",
     "scriptstep.azureml.widgets": "RunDetails",
-    "scriptstep.authoring.bindings": "TrainingOutput",
-    "scriptstep.authoring.builder": (
-        "_PipelineGraphBuilder _ParallelPipelineGraphBuilder _SequentialPipelineGraphBuilder"
-    ),
     "scriptstep.authoring.graph_context": "_GraphContext",
     "scriptstep.authoring.pipeline": "Pipeline",
-    "scriptstep.authoring.pipeline_data": (
-        "DatasetRegistration PipelineData PipelineOutputAbstractDataset PipelineOutputFileDataset "
-        "PipelineOutputTabularDataset"
+    "scriptstep.authoring.pipeline_data": "PipelineData",
+    "scriptstep.authoring.pipeline_output_dataset": (
+        "DatasetRegistration PipelineOutputAbstractDataset PipelineOutputFileDataset PipelineOutputTabularDataset"
     ),
-    "scriptstep.authoring.pipeline_dataset": "PipelineDataset",
     "scriptstep.authoring.python_script_step": "PythonScriptStep _PythonScriptStepBase",
     "scriptstep.authoring.step_sequence": "StepSequence",
     "scriptstep.authoring.steps": "PipelineStep",
@@ -53,7 +48,7 @@ _HOMES: Mapping[str, str] = {
     "scriptstep.data.abstract_dataset": "AbstractDataset",
     "scriptstep.data.consumption": "DatasetConsumptionConfig",
     "scriptstep.data.dataset_factory": "Dataset FileDatasetFactory TabularDatasetFactory",
-    "scriptstep.data.column_types": "DataType",
+    "scriptstep.data.reading": "DataType",
     "scriptstep.data.datasets": "FileDataset TabularDataset",
     "scriptstep.data.outputs": (
         "HDFSOutputDatasetConfig LinkFileOutputDatasetConfig LinkTabularOutputDatasetConfig OutputDatasetConfig "
@@ -114,15 +109,16 @@ _HOMES: Mapping[str, str] = {
         "JasmineClient KustoStep LinkOutput LinkedService LocalWebservice ManyModelsInferenceParameters "
         "ManyModelsTrainParameters MedianStoppingPolicy ModelDataCollector ModelPackage ModelProxy Module ModuleStep "
         "ModuleStepBase ModuleVersion ModuleVersionDescriptor Mpi MpiStep Nccl NoTerminationPolicy NotebookRunConfig "
-        "NotebookRunnerStep ParallelRunConfig ParallelRunStep PipelineDraft PipelineEndpoint PrimaryMetricGoal "
-        "PrivateEndPoint PrivateEndPointConfig PublishedPipeline PyTorch RScriptStep RandomParameterSampling "
-        "RunClient RunTypeV2 SKLearn Schedule ScheduleRecurrence ScheduleStatus ScheduleType ScriptRun "
-        "ScriptRunConfig SnapshotsClient SqlDataReference StoredProcedureParameter StoredProcedureParameterType "
-        "SynapseSparkStep SynapseWorkspaceLinkedServiceConfiguration TensorFlow TimeZone TruncationSelectionPolicy "
-        "Webservice _HDInsightStep _score_with_model _set_logging_parameters attach_legacy_compute_target choice "
-        "diagnostic_log evaluate_classifier get_project_ignore_file hts_runtime_utilities is_compute_target_prepared "
-        "lognormal loguniform modify_run_configuration normal prepare_compute_target qlognormal qloguniform qnormal "
-        "quniform randint remove_legacy_compute_target uniform"
+        "NotebookRunnerStep ParallelRunConfig ParallelRunStep PipelineDataset PipelineDraft PipelineEndpoint "
+        "PrimaryMetricGoal PrivateEndPoint PrivateEndPointConfig PublishedPipeline PyTorch RScriptStep "
+        "RandomParameterSampling RunClient RunTypeV2 SKLearn Schedule ScheduleRecurrence ScheduleStatus ScheduleType "
+        "ScriptRun ScriptRunConfig SnapshotsClient SqlDataReference StoredProcedureParameter "
+        "StoredProcedureParameterType SynapseSparkStep SynapseWorkspaceLinkedServiceConfiguration TensorFlow "
+        "TimeZone TruncationSelectionPolicy TrainingOutput Webservice _HDInsightStep _ParallelPipelineGraphBuilder "
+        "_PipelineGraphBuilder _SequentialPipelineGraphBuilder _score_with_model _set_logging_parameters "
+        "attach_legacy_compute_target choice diagnostic_log evaluate_classifier get_project_ignore_file "
+        "hts_runtime_utilities is_compute_target_prepared lognormal loguniform modify_run_configuration normal "
+        "prepare_compute_target qlognormal qloguniform qnormal quniform randint remove_legacy_compute_target uniform"
     ),
 }
 

@@ -203,7 +203,7 @@ _guard = threading.Lock()
 
 
 def set_catalog_provider(provider: Callable[[Place, str], Catalog] | None) -> None:
-    """Says where catalogs come from; the runtime does, inside a step.
+    """Says where catalogs come from.
 
     Args:
         provider: Gives the catalog of a place and a workspace; None for the history.
@@ -214,6 +214,9 @@ def set_catalog_provider(provider: Callable[[Place, str], Catalog] | None) -> No
 
 def open_catalog(place: Place, workspace: str) -> Catalog:
     """Opens what a workspace knows.
+
+    It comes from what `set_catalog_provider` was given, else from the function that the environment variable
+    SCRIPTSTEP_CATALOG names as `module:function` (inside a step), else from the history.
 
     Args:
         place: Where its state lies; made where it is not there.
@@ -241,6 +244,12 @@ def open_catalog(place: Place, workspace: str) -> Catalog:
         else:
             found.refresh()
     return found
+
+
+def _named_provider(name: str) -> Callable[[Place, str], Catalog]:
+    module, _, function = name.partition(":")
+    provider: Callable[[Place, str], Catalog] = getattr(importlib.import_module(module), function)
+    return provider
 
 
 @atexit.register

@@ -6,6 +6,7 @@ import os
 import shutil
 import tempfile
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -81,11 +82,17 @@ class Model(ModelDetails):
         if id is not None:
             name, _, number = str(id).rpartition(":")
             version = number
-        if isinstance(version, str) and version.isdigit():
-            version = int(version)
+        if version is not None:
+            version = _number(str(name), version)
+        # Of a step's reads each must come back the same for its result to be reused: read no more than was asked.
+        if not (tags or properties or run_id or model_framework):
+            found = workspace._catalog.model(str(name), version)
+            rows = [found] if found else []
+        else:
+            rows = workspace._catalog.models(name, run_id)
         rows = [
             row
-            for row in workspace._catalog.models(name, run_id)
+            for row in rows
             if (version is None or row.version == version)
             and matches(row.tags, tags)
             and matches(row.properties, properties)
@@ -201,16 +208,17 @@ class Model(ModelDetails):
         Returns:
             The models.
         """
-        rows = workspace._catalog.models(name, run_id)
+        rows = workspace._catalog.models(name)
         if latest:
             newest: dict[str, int] = {}
-            for row in workspace._catalog.models(name):
+            for row in rows:
                 newest[row.name] = max(row.version, newest.get(row.name, 0))
             rows = [row for row in rows if row.version == newest[row.name]]
         return [
             Model._from_row(workspace, row)
             for row in rows
-            if matches(row.tags, tags)
+            if run_id in (None, row.run)
+            and matches(row.tags, tags)
             and matches(row.properties, properties)
             and (model_framework is None or row.framework == model_framework)
             and (dataset_id is None or dataset_id in [id for _, id in row.details.get("datasets", [])])
@@ -234,7 +242,7 @@ class Model(ModelDetails):
         from scriptstep.workspace.workspace import Workspace
 
         workspace = _workspace if _workspace is not None else Workspace._current()
-        row = workspace._catalog.model(model_name, None if version is None else int(version))
+        row = workspace._catalog.model(model_name, None if version is None else _number(model_name, version))
         if row is None:
             if version is None and os.path.exists(model_name):
                 return model_name
@@ -348,7 +356,7 @@ class Model(ModelDetails):
     def _change(self, **columns: Any) -> None:
         if columns:
             self.workspace._catalog.update_model(self.id, **columns)
-            self._take(self.workspace, self.workspace._catalog.model(self.name, self.version) or self._row)
+            self._take(self.workspace, replace(self._row, **columns))
 
     # serving: there is none
 
@@ -427,7 +435,17 @@ def _choose(name: str, folder: Path, children: Sequence[str], target: Path) -> N
             shutil.copy2(source, place)
 
 
+def _number(name: str, version: int | str) -> int:
+    try:
+        return int(version)
+    except ValueError:
+        raise ArgumentError(f"a version of model '{name}' is a whole number, not {version!r}") from None
+
+
 def _missing(workspace: Workspace, name: str, version: object) -> ModelMissing:
+    if inside_step():
+        told = f"no model '{name}'" + ("" if version is None else f" of version {version}")
+        return ModelMissing(f"ModelNotFound: {told} is registered in workspace '{workspace.name}'")
     known = workspace._catalog.models(name)
     if known and version is not None:
         there = ", ".join(str(row.version) for row in reversed(known))

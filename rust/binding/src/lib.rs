@@ -1,5 +1,7 @@
 //! `scriptstep._core`: translates between Python and scriptstep-core, and decides nothing.
 
+#![allow(clippy::needless_pass_by_value)] // PyO3 hands over what it made.
+
 mod errors;
 mod waiting;
 
@@ -224,7 +226,6 @@ impl Store {
         self.0.set_aside(parse(digest)?).map_err(|error| to_python(&error))
     }
 
-    #[allow(clippy::needless_pass_by_value)] // PyO3 hands over what it made.
     fn sync(&self, py: Python<'_>, digests: Vec<String>) -> PyResult<()> {
         let digests = digests.iter().map(|digest| parse(digest)).collect::<PyResult<Vec<_>>>()?;
         wait_for(py, |_| self.0.sync(&digests))

@@ -28,6 +28,7 @@ pub fn wait_for<T: Send>(py: Python<'_>, work: impl FnOnce(&AtomicBool) -> Resul
                     Ok(done) => return Some(done),
                     Err(RecvTimeoutError::Disconnected) => return None,
                     Err(RecvTimeoutError::Timeout) if raised.is_none() => {
+                        #[allow(clippy::redundant_closure_for_method_calls)] // It is not general enough.
                         if let Err(signal) = Python::attach(|py| py.check_signals()) {
                             raised = Some(signal);
                             cancelled.store(true, Ordering::Relaxed);

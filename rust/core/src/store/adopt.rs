@@ -41,7 +41,7 @@ impl Store {
             // What a script wrote is not lost to an error of ours.
             let _ = fs.rename(&content, path);
         })?;
-        if fs.stat(&self.tree(manifest.digest())).is_err() {
+        if self.content_path(manifest.digest()).is_err() {
             self.appear(temporary, &manifest)?;
         }
         Ok(manifest)

@@ -91,7 +91,7 @@ impl Store {
     /// [`Error::Changed`] where the directory does not hold what `scan` says any more.
     pub fn save(&self, source: &Path, scan: &Scan, base: Option<Digest>, options: &Options) -> Result<()> {
         let digest = scan.manifest.digest();
-        if self.fs.stat(&self.tree(digest)).is_ok() {
+        if self.content_path(digest).is_ok() {
             return Ok(());
         }
         let sources = scan_sources(self.fs.as_ref(), source, options)?;
@@ -108,7 +108,7 @@ impl Store {
     pub fn add(&self, path: &Path, options: &Options) -> Result<Manifest> {
         let sources = scan_sources(self.fs.as_ref(), path, &Options { rules: false, ..*options })?;
         let manifest = sources.scan.manifest;
-        if self.fs.stat(&self.tree(manifest.digest())).is_err() {
+        if self.content_path(manifest.digest()).is_err() {
             self.copy_in(&manifest, &sources.walked.found, None, options)?;
         }
         Ok(manifest)
@@ -172,6 +172,10 @@ impl Store {
         let place = self.tree(manifest.digest());
         let parent = place.parent().unwrap_or(&self.root);
         self.fs.make_folders(parent, 0o700).map_err(|e| Error::io("make", parent, e))?;
+        if self.fs.stat(&place).is_ok() && self.content_path(manifest.digest()).is_err() {
+            // Somebody took the content out of it.
+            self.set_aside(manifest.digest())?;
+        }
         match self.fs.rename(made, &place) {
             Ok(()) => {
                 temporary.keep();

@@ -1,0 +1,157 @@
+"""Timing: contenders take turns, so that what else the machine does falls on all of them alike."""
+
+from __future__ import annotations
+
+import os
+import statistics
+import subprocess
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Literal
+
+Role = Literal["ours", "peer", "floor"]
+Scope = Literal["process", "call"]
+
+
+class BenchError(Exception):
+    """A contender did not do what it was to be timed at."""
+
+
+@dataclass(frozen=True)
+class Contender:
+    """One way to do a row's work.
+
+    Attributes:
+        name: How the table calls it.
+        role: Ours, a peer, or a floor (what the work costs at the very least).
+        once: Does the work once and returns the seconds that count.
+        prepare: Brings about what `once` starts from; not timed.
+        scope: Whether the seconds are a whole process's or a call's inside one; like is compared with like.
+    """
+
+    name: str
+    role: Role
+    once: Callable[[], float]
+    prepare: Callable[[], None] | None = None
+    scope: Scope = "process"
+
+
+@dataclass
+class Figure:
+    """What was measured of one contender."""
+
+    name: str
+    role: Role
+    seconds: list[float] = field(default_factory=list)
+    scope: Scope = "process"
+
+    @property
+    def median(self) -> float:
+        """The median, in seconds."""
+        return statistics.median(self.seconds)
+
+
+@dataclass
+class Row:
+    """One row of the table.
+
+    Attributes:
+        id: A short name that does not change.
+        work: What was done, with its sizes.
+        note: What a reader must know besides.
+        figures: The contenders, ours first.
+    """
+
+    id: str
+    work: str
+    figures: list[Figure]
+    note: str = ""
+
+
+def take_turns(contenders: Sequence[Contender], repeats: int, budget_s: float) -> list[Figure]:
+    """Measure contenders one after the other, again and again.
+
+    Args:
+        contenders: Who takes part.
+        repeats: How often each has its turn, at most.
+        budget_s: After this many seconds no further round begins, and in a round nobody starts who needed
+            more than a third of it last time. Everybody has one turn at least.
+
+    Returns:
+        A figure for each contender, in the same order.
+    """
+    figures = [Figure(contender.name, contender.role, scope=contender.scope) for contender in contenders]
+    began = time.perf_counter()
+    for turn in range(repeats):
+        for contender, figure in zip(contenders, figures, strict=True):
+            spent = time.perf_counter() - began
+            if turn and (spent > budget_s or figure.seconds[-1] > budget_s / 3):
+                continue
+            if contender.prepare is not None:
+                contender.prepare()
+            figure.seconds.append(contender.once())
+    return figures
+
+
+def timed(
+    command: Sequence[str | Path],
+    cwd: Path,
+    environment: Mapping[str, str],
+    *,
+    expect: str | None = None,
+    unexpected: str | None = None,
+) -> float:
+    """Run a command and return the seconds from its start to its end.
+
+    Args:
+        command: The command and its arguments.
+        cwd: Where it runs.
+        environment: All of its environment.
+        expect: Text that its output must hold: proof that it did the work.
+        unexpected: Text that its output must not hold.
+
+    Raises:
+        BenchError: The command failed, or did other work than was meant.
+    """
+    began = time.perf_counter()
+    done = subprocess.run(
+        [str(part) for part in command],
+        cwd=cwd,
+        env=dict(environment),
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        check=False,
+    )
+    seconds = time.perf_counter() - began
+    said = done.stdout.decode(errors="replace")
+    shown = " ".join(str(part) for part in command)
+    if done.returncode != 0:
+        raise BenchError(f"{shown}: exit code {done.returncode}\n{said[-2000:]}")
+    if expect is not None and expect not in said:
+        raise BenchError(f"{shown}: did not say {expect!r}\n{said[-2000:]}")
+    if unexpected is not None and unexpected in said:
+        raise BenchError(f"{shown}: said {unexpected!r}\n{said[-2000:]}")
+    return seconds
+
+
+def own_environment(home: Path, **more: str) -> dict[str, str]:
+    """An environment in which no tool reads or writes what belongs to the user.
+
+    Args:
+        home: The folder that stands in for the user's home.
+        **more: Further variables.
+    """
+    home.mkdir(parents=True, exist_ok=True)
+    return {
+        "PATH": os.environ.get("PATH", os.defpath),
+        "HOME": str(home),
+        "XDG_CACHE_HOME": str(home / "cache"),
+        "XDG_CONFIG_HOME": str(home / "config"),
+        "LANG": "C.UTF-8",
+        "GIT_CONFIG_GLOBAL": os.devnull,
+        "GIT_CONFIG_SYSTEM": os.devnull,
+        **more,
+    }

@@ -1,0 +1,141 @@
+"""A generated tree, and what each tool does to find out what it holds."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+from benches.measure import BenchError, own_environment, timed
+from benches.peers import Peers
+from benches.tree import IGNORED_FOLDER, TreePlan, make_tree
+
+# Each of these is a whole process, which says how many files it found and how long the work itself took in it.
+_OURS = """\
+import json, sys, time
+from scriptstep.content import scan_code
+
+began = time.perf_counter()
+scan = scan_code(sys.argv[1])
+print(json.dumps({"seconds": time.perf_counter() - began, "files": len(scan.manifest)}))
+"""
+_SDK = """\
+import json, sys, time
+from azureml._project.ignore_file import get_project_ignore_file
+from azureml.pipeline.core._module_builder import _ModuleBuilder
+
+began = time.perf_counter()
+excluded = get_project_ignore_file(sys.argv[1]).is_file_excluded
+_ModuleBuilder._default_content_hash_calculator(excluded, sys.argv[1])
+print(json.dumps({"seconds": time.perf_counter() - began}))
+"""
+_READ = """\
+import json, os, sys, time
+
+began = time.perf_counter()
+files = 0
+for folder, folders, names in os.walk(sys.argv[1]):
+    folders[:] = [name for name in folders if name not in sys.argv[2:]]
+    for name in names:
+        with open(os.path.join(folder, name), "rb", buffering=0) as file:
+            file.readall()
+        files += 1
+print(json.dumps({"seconds": time.perf_counter() - began, "files": files}))
+"""
+
+
+class Tree:
+    """A generated tree, which git knows too, by a repository beside it: in it `.git` would be content for azureml-core.
+
+    Args:
+        scratch: The folder to make it in.
+        name: The name of its folder.
+        plan: What it is to hold.
+        peers: Who will look at it.
+    """
+
+    def __init__(self, scratch: Path, name: str, plan: TreePlan, peers: Peers) -> None:
+        self.plan = plan
+        self._path = scratch / name
+        self._peers = peers
+        self._environment = own_environment(
+            scratch / "home", GIT_DIR=str(scratch / f"{name}.git"), GIT_WORK_TREE=str(self._path)
+        )
+        self.bytes = make_tree(self._path, plan)
+        if peers.has("git"):
+            name_and_mail = ["-c", "user.name=bench", "-c", "user.email=bench@localhost"]
+            for arguments in (["init", "--quiet"], ["add", "--all"], ["commit", "--quiet", "--message=all"]):
+                timed(["git", *name_and_mail, *arguments], self._path, self._environment)
+
+    def ours(self, *, whole: bool) -> float:
+        """Our scan; the call alone, or the whole process."""
+        return self._ask(sys.executable, _OURS, whole=whole)
+
+    def sdk(self) -> float:
+        """azureml-core's hash of the same files; the call alone."""
+        return self._ask(self._peers.program("azureml", "python"), _SDK)
+
+    def read(self) -> float:
+        """Python's own walk, reading every file and digesting none; the call alone."""
+        return self._ask(sys.executable, _READ, IGNORED_FOLDER)
+
+    def git_status(self, *, untracked_cache: bool = False) -> float:
+        """`git status`, which has to find nothing."""
+        option = f"core.untrackedCache={'true' if untracked_cache else 'false'}"
+        command = ["git", "-c", option, "status"]
+        return timed(command, self._path, self._environment, expect="nothing to commit, working tree clean")
+
+    def _ask(self, python: str | Path, program: str, *arguments: str, whole: bool = False) -> float:
+        began = time.perf_counter()
+        done = subprocess.run(
+            [python, "-c", program, str(self._path), *arguments],
+            env=self._environment,
+            capture_output=True,
+            text=True,
+            stdin=subprocess.DEVNULL,
+            check=False,
+        )
+        seconds = time.perf_counter() - began
+        if done.returncode:
+            raise BenchError(done.stderr[-2000:])
+        said = json.loads(done.stdout.splitlines()[-1])
+        if said.get("files", self.plan.files) != self.plan.files:
+            raise BenchError(f"found {said['files']} files, and there are {self.plan.files}")
+        return seconds if whole else float(said["seconds"])
+
+
+class DvcTree:
+    """The same tree as what a stage of DVC depends on; a project of its own, whose files would be content of ours.
+
+    Args:
+        scratch: The folder to make it in.
+        plan: What the tree is to hold.
+        peers: Where DVC is.
+    """
+
+    def __init__(self, scratch: Path, plan: TreePlan, peers: Peers) -> None:
+        self._folder = scratch / "dvc"
+        self._folder.mkdir()
+        make_tree(self._folder / "tree", plan)
+        self._state = self._folder / ".dvc-site"
+        self._dvc = peers.program("dvc", "dvc")
+        self._environment = own_environment(scratch / "home", DVC_NO_ANALYTICS="1", DVC_SITE_CACHE_DIR=str(self._state))
+        self._run("init", "--no-scm", "--quiet")
+        self._run("config", "core.check_update", "false")
+        (self._folder / ".dvcignore").write_text(f"/tree/{IGNORED_FOLDER}/\n")
+        (self._folder / "dvc.yaml").write_text("stages:\n  s:\n    cmd: 'true'\n    deps: [tree]\n")
+        self._run("repro")
+
+    def forget(self) -> None:
+        """Drop what DVC knows of the files, so that it reads them all."""
+        shutil.rmtree(self._state, ignore_errors=True)
+
+    def status(self) -> float:
+        """`dvc status`, which has to find nothing."""
+        return self._run("status", expect="Data and pipelines are up to date.")
+
+    def _run(self, *arguments: str, expect: str | None = None) -> float:
+        return timed([self._dvc, *arguments], self._folder, self._environment, expect=expect)

@@ -1,0 +1,37 @@
+"""How much of everything is measured: `small` to test the harness, `normal` by default, `full` to publish."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Sizes:
+    """Sizes of one run.
+
+    Attributes:
+        files: Files in the tree that is scanned.
+        ignored: Files in the folder that is left out.
+        beside: Files of content beside that folder.
+        steps: Steps of the large pipeline.
+        slope: Two numbers of steps; the slope between them is the cost of a step.
+        slope_slow: The same for a peer that takes nearly a second for each.
+        repeats: How many turns each contender has at most.
+        budget_s: Seconds after which a row begins no further turn.
+    """
+
+    files: int
+    ignored: int
+    beside: int
+    steps: int
+    slope: tuple[int, int]
+    slope_slow: tuple[int, int]
+    repeats: int
+    budget_s: float
+
+
+SIZES = {
+    "small": Sizes(60, 40, 10, 4, (1, 3), (1, 2), 1, 5),
+    "normal": Sizes(10_000, 20_000, 500, 1_000, (20, 120), (3, 13), 7, 25),
+    "full": Sizes(78_000, 100_000, 500, 1_000, (20, 220), (3, 23), 11, 90),
+}
