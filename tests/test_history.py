@@ -175,7 +175,9 @@ def test_tags_and_properties_are_text(history: History) -> None:
 
 def test_metrics_keep_order_type_and_step(history: History) -> None:
     history.add_run(a_run("r"))
-    history.add_metrics([MetricRow("r", "loss", "scalar", value, step) for step, value in enumerate([1, 0.5, float("inf")])])
+    history.add_metrics(
+        [MetricRow("r", "loss", "scalar", value, step) for step, value in enumerate([1, 0.5, float("inf")])]
+    )
     history.add_metrics([MetricRow("r", "table", "table", {"x": [1, 2], "y": ["a", None]})])
     found = history.metrics("r")
     assert [(m.name, m.kind, m.value, m.step) for m in found] == [
@@ -363,20 +365,29 @@ def test_settings_are_kept_by_file_the_last_first(history: History) -> None:
 
 def test_a_transaction_keeps_all_or_nothing(history: History) -> None:
     history.add_run(a_run("before"))
-    with pytest.raises(ZeroDivisionError), history.transaction():
-        history.add_run(a_run("lost"))
-        history.set_tags("before", {"lost": "1"})
-        raise ZeroDivisionError
+
+    def half() -> None:
+        with history.transaction():
+            history.add_run(a_run("lost"))
+            history.set_tags("before", {"lost": "1"})
+            raise ZeroDivisionError
+
+    with pytest.raises(ZeroDivisionError):
+        half()
     assert history.run("lost") is None
     assert history.tags("before") == {}
 
 
 def test_a_transaction_within_another_fails_alone(history: History) -> None:
-    with history.transaction():
-        history.add_run(a_run("kept"))
-        with pytest.raises(ZeroDivisionError), history.transaction():
+    def inner() -> None:
+        with history.transaction():
             history.add_run(a_run("lost"))
             raise ZeroDivisionError
+
+    with history.transaction():
+        history.add_run(a_run("kept"))
+        with pytest.raises(ZeroDivisionError):
+            inner()
         history.add_run(a_run("kept too"))
     assert [r.id for r in history.runs()] == ["kept too", "kept"]
 

@@ -1,4 +1,4 @@
-"""The history when things go wrong: other processes, a killed writer, a damaged file, a folder that cannot be written."""
+"""The history when things go wrong: other processes, a killed writer, a damaged file, a read-only folder."""
 
 from __future__ import annotations
 
@@ -323,12 +323,10 @@ def test_a_damaged_database_is_set_aside_and_said(filled: Path, damage: Callable
 def test_a_reader_of_a_damaged_database_leaves_it(filled: Path, damage: Callable[[Path], None]) -> None:
     damage(filled)
     before = filled.read_bytes()
+    reader = History(filled, read_only=True)
     with pytest.raises(HistoryDamaged, match=r"history\.db"):
-        reader = History(filled, read_only=True)
-        for row in reader.runs():
-            reader.tags(row.id)
-        # Only the middle is bad, and what was read lay elsewhere: then it is not wrong.
-        raise HistoryDamaged("history.db was read")
+        reader.runs()
+    reader.close()
     assert filled.read_bytes() == before
 
 
@@ -368,9 +366,7 @@ def test_damage_met_while_working_is_said_and_found_at_the_next_opening(
     garbage_in_the_middle(filled)
     history = History(filled)
     with pytest.raises(HistoryDamaged, match="run again"):
-        for row in history.runs():
-            history.update_run(row.id, status="Failed")
-            history.set_tags(row.id, {"a": "b"})
+        history.runs()
     history.close()
     again = History(filled)
     assert again.damaged is not None
@@ -423,7 +419,9 @@ def test_an_empty_file_is_a_new_history(path: Path) -> None:
 def as_another_user(code: str, *arguments: str) -> subprocess.CompletedProcess[str]:
     """Runs code that may not write what this user made: as `nobody` where this is root, else as this user."""
     # All that is imported is imported first: the interpreter itself may lie where nobody may look.
-    become = "import sqlite3, encodings.idna, errno\nif os.geteuid() == 0:\n    os.setgid(65534)\n    os.setuid(65534)\n"
+    become = (
+        "import sqlite3, encodings.idna, errno\nif os.geteuid() == 0:\n    os.setgid(65534)\n    os.setuid(65534)\n"
+    )
     return subprocess.run(
         [sys.executable, "-c", PRELUDE + become + dedent(code), *arguments], capture_output=True, text=True, timeout=60
     )

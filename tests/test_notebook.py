@@ -11,7 +11,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-
 from scriptstep.cli.cells import as_python, cell_magic
 from scriptstep.cli.magics import expanded, installs
 
@@ -174,7 +173,8 @@ def test_await_works_at_the_top_of_a_cell(tmp_path: Path) -> None:
 
 def test_ipython_is_there_to_import(tmp_path: Path) -> None:
     cell = (
-        "from IPython.display import display, HTML, Image\nfrom IPython import get_ipython\nimport IPython.core.display\n"
+        "from IPython.display import display, HTML, Image\n"
+        "from IPython import get_ipython\nimport IPython.core.display\n"
         "display(HTML('<b>'))\ndisplay(1)\nget_ipython().run_line_magic('matplotlib', 'inline')"
     )
     done = run(notebook(tmp_path / "a.ipynb", cell))
@@ -282,7 +282,8 @@ def test_what_installs(command: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "command", ["ls", "echo pip install", "pip list", "pip freeze > r.txt", "python train.py", "cp azure.py b", "conda list"]
+    "command",
+    ["ls", "echo pip install", "pip list", "pip freeze > r.txt", "python train.py", "cp azure.py b", "conda list"],
 )
 def test_what_does_not_install(command: str) -> None:
     assert not installs(command)

@@ -12,7 +12,6 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
-
 from scriptstep.authoring.runconfig import (
     DEFAULT_CPU_IMAGE,
     DEFAULT_GPU_IMAGE,
@@ -147,19 +146,24 @@ def test_copies_are_apart() -> None:
 
 def test_it_shows_itself_as_the_sdk_does() -> None:
     shown = json.loads(str(RunConfiguration("train.py", ["--x", 1])))
-    assert list(shown) == (
-        "script arguments target framework communicator maxRunDurationSeconds nodeCount priority environment history spark "
-        "docker hdi tensorflow mpi pytorch paralleltask dataReferences data datacaches outputData sourceDirectoryDataStore "
-        "amlcompute autoClusterComputeSpecification kubernetescompute credentialPassthrough command environmentVariables "
-        "applicationEndpoints"
-    ).split()
+    in_order = """
+        script arguments target framework communicator maxRunDurationSeconds nodeCount priority environment history
+        spark docker hdi tensorflow mpi pytorch paralleltask dataReferences data datacaches outputData
+        sourceDirectoryDataStore amlcompute autoClusterComputeSpecification kubernetescompute credentialPassthrough
+        command environmentVariables applicationEndpoints
+    """
+    assert list(shown) == in_order.split()
     assert shown["mpi"] == {"processCountPerNode": 1, "nodeCount": 1}
     assert shown["environment"]["python"]["userManagedDependencies"] is False
     assert shown["arguments"] == ["--x", 1]
 
 
 def test_names_are_turned_both_ways() -> None:
-    for snake, camel in (("node_count", "nodeCount"), ("mpi", "mpi"), ("max_run_duration_seconds", "maxRunDurationSeconds")):
+    for snake, camel in (
+        ("node_count", "nodeCount"),
+        ("mpi", "mpi"),
+        ("max_run_duration_seconds", "maxRunDurationSeconds"),
+    ):
         assert to_camel_case(snake) == camel
         assert to_snake_case(camel) == snake
 
@@ -172,7 +176,12 @@ def test_the_default_spec_says_that_nothing_was_asked_for() -> None:
     assert spec.environment_is_default
     assert dict(spec.environment) == Environment("x")._declared()
     assert (spec.interpreter, spec.framework, spec.communicator, spec.timeout_s) == (None, "Python", None, None)
-    assert (spec.node_count, spec.process_count_per_node, spec.worker_count, spec.parameter_server_count) == (1, 1, 1, 1)
+    assert (spec.node_count, spec.process_count_per_node, spec.worker_count, spec.parameter_server_count) == (
+        1,
+        1,
+        1,
+        1,
+    )
     assert spec.environment_variables == {}
 
 
@@ -284,7 +293,10 @@ def test_a_backend_that_is_none_is_the_sdks_error() -> None:
         (lambda c: setattr(c.mpi, "process_count_per_node", -1), "process_count_per_node of the runconfig"),
         (lambda c: setattr(c.pytorch, "process_count", 0), "process_count of the runconfig"),
         (lambda c: setattr(c.tensorflow, "worker_count", 0), "worker_count of the runconfig"),
-        (lambda c: setattr(c, "max_run_duration_seconds", 0), "max_run_duration_seconds of the runconfig must be a time"),
+        (
+            lambda c: setattr(c, "max_run_duration_seconds", 0),
+            "max_run_duration_seconds of the runconfig must be a time",
+        ),
         (lambda c: setattr(c, "max_run_duration_seconds", "1h"), "must be a time in seconds, not '1h'"),
         (lambda c: setattr(c, "environment_variables", ["A"]), r"environment_variables must be a dict, not \['A'\]"),
         (lambda c: setattr(c, "environment_variables", {"A=B": "1"}), "cannot be called 'A=B'"),
@@ -364,8 +376,8 @@ def test_saving_needs_a_place_and_a_name(folder: Path) -> None:
         RunConfiguration().save(folder)
     with pytest.raises(FileNotFoundError):
         RunConfiguration().save(folder / "none", "x")
+    filled().save(folder, "a.runconfig")
     with pytest.raises(UserErrorException, match=r"no run configuration 'x' in .*\nhelp: there are a"):
-        filled().save(folder, "a.runconfig")
         RunConfiguration.load(folder, "x")
     with pytest.raises(UserErrorException, match="name the run configuration"):
         RunConfiguration.load(folder)
@@ -419,7 +431,9 @@ def test_a_file_of_the_sdks_is_read(folder: Path) -> None:
     """In the form that the SDK of 2019 wrote, and public repositories still hold."""
     (folder / "aml_config").mkdir()
     (folder / "aml_config" / "cpu.runconfig").write_text(SDK_FILE)
-    (folder / "aml_config" / "conda_dependencies.yml").write_text("dependencies: [python=3.6.2, {pip: [azureml-defaults]}]\n")
+    (folder / "aml_config" / "conda_dependencies.yml").write_text(
+        "dependencies: [python=3.6.2, {pip: [azureml-defaults]}]\n"
+    )
     config = RunConfiguration.load(folder, "cpu")
     assert (config.script, config.arguments, config.target) == ("train.py", ["--alpha", 0.1], "cpu")
     assert config.environment.python.conda_dependencies.get_python_version() == "3.6.2"

@@ -93,7 +93,10 @@ def test_everything_that_can_be_said_is_read(tmp_path: Path) -> None:
         "blob": DatastoreSettings(str(tmp_path / "data/blob"), None, True),
         "web": DatastoreSettings("/srv/web", "https://example.com/data/"),
     }
-    assert settings.compute == {"gpu": ComputeSettings("AmlCompute", 4), "vm": ComputeSettings("VirtualMachine", None, True)}
+    assert settings.compute == {
+        "gpu": ComputeSettings("AmlCompute", 4),
+        "vm": ComputeSettings("VirtualMachine", None, True),
+    }
     assert settings.default_compute == "vm"
     assert settings.environment == EnvironmentSettings(("AWS_PROFILE", "MY_TOKEN"))
     assert settings.reuse == ReuseSettings("content", "declared", False)
@@ -145,7 +148,7 @@ def test_an_edited_file_is_read_again(tmp_path: Path) -> None:
 
 
 def test_windows_line_ends_and_a_byte_order_mark_are_no_mistake(tmp_path: Path) -> None:
-    text = b"\xef\xbb\xbf[workspace]\r\nname = \"a\"\r\n"
+    text = b'\xef\xbb\xbf[workspace]\r\nname = "a"\r\n'
     assert load_settings(written(tmp_path, text)).workspace.name == "a"
 
 
@@ -153,7 +156,10 @@ def test_windows_line_ends_and_a_byte_order_mark_are_no_mistake(tmp_path: Path) 
     ("text", "told"),
     [
         ("[compue.gpu]\n", r"there is no table or key 'compue': did you mean 'compute'\?"),
-        ("zzz = 1\n", "there is no table or key 'zzz'; there are workspace, datastores, datasets, compute, environment, reuse"),
+        (
+            "zzz = 1\n",
+            "there is no table or key 'zzz'; there are workspace, datastores, datasets, compute, environment, reuse",
+        ),
         ("[reuse]\nplatfrm = true\n", r"\[reuse\] there is no key 'platfrm': did you mean 'platform'\?"),
         ("[reuse]\nplatform = 1\n", r"\[reuse\] platform must be true or false, not 1"),
         ('[reuse]\ninput_identity = "x"\n', r"\[reuse\] input_identity must be 'definition' or 'content', not 'x'"),
@@ -167,7 +173,10 @@ def test_windows_line_ends_and_a_byte_order_mark_are_no_mistake(tmp_path: Path) 
         ('[compute.gpu]\ntype = "Foo"\n', r"\[compute\.gpu\] type must be 'AmlCompute', 'ComputeInstance'.*not 'Foo'"),
         ("[compute]\ngpu = 3\n", r"\[compute\.gpu\] must be a table, not 3"),
         ("compute = 1\n", r"\[compute\] must be a table, not 1"),
-        ('[compute."a b"]\nmax_node = 1\n', r"\[compute\.\"a b\"\] there is no key 'max_node': did you mean 'max_nodes'\?"),
+        (
+            '[compute."a b"]\nmax_node = 1\n',
+            r"\[compute\.\"a b\"\] there is no key 'max_node': did you mean 'max_nodes'\?",
+        ),
         (
             "[compute.a]\ndefault = true\n[compute.b]\ndefault = true\n",
             r"\[compute\] only one can be the default, and a, b say they are",
@@ -183,16 +192,28 @@ def test_windows_line_ends_and_a_byte_order_mark_are_no_mistake(tmp_path: Path) 
         ('[datasets.t]\nkind = "tabular"\n', r"\[datasets\.t\] path is missing"),
         ("[datasets.t]\npath = 3\n", r"\[datasets\.t\] path must be a path, or a list of paths, not 3"),
         ("[datasets.t]\npath = []\n", r"\[datasets\.t\] path must be a path, or a list of paths, not \[\]"),
-        ('[datasets.t]\npath = ["a", ""]\n', r"\[datasets\.t\] path must be a path, or a list of paths, not \['a', ''\]"),
-        ('[datasets.t]\npath = "a"\nkind = "table"\n', r"\[datasets\.t\] kind must be 'file' or 'tabular', not 'table'"),
+        (
+            '[datasets.t]\npath = ["a", ""]\n',
+            r"\[datasets\.t\] path must be a path, or a list of paths, not \['a', ''\]",
+        ),
+        (
+            '[datasets.t]\npath = "a"\nkind = "table"\n',
+            r"\[datasets\.t\] kind must be 'file' or 'tabular', not 'table'",
+        ),
         ('[datasets.t]\npath = "a"\noptions = { x = 1 }\n', r'\[datasets\.t\] options needs kind = "tabular"'),
-        ('[datasets.t]\npath = "../a"\ndatastore = "b"\n', r"\[datasets\.t\] path must stay on the datastore: '\.\./a'"),
+        (
+            '[datasets.t]\npath = "../a"\ndatastore = "b"\n',
+            r"\[datasets\.t\] path must stay on the datastore: '\.\./a'",
+        ),
         ("[datasets.t]\npath = 'a'\ntags = { n = 1 }\n", r"\[datasets\.t\] tags must be text, not 1"),
         ('[environment]\ninherit = "A"\n', r"\[environment\] inherit must be a list, not 'A'"),
         ("[environment]\ninherit = [1]\n", r"\[environment\] inherit must be text, not 1"),
-        ('[environment]\ninherit = ["A B"]\n', r"\[environment\] inherit must list names of environment variables, and 'A B'"),
+        (
+            '[environment]\ninherit = ["A B"]\n',
+            r"\[environment\] inherit must list names of environment variables, and 'A B'",
+        ),
         ('[workspace]\nname = ""\n', r"\[workspace\] name must be given, not ''"),
-        ('[workspace]\nname = 3\n', r"\[workspace\] name must be text, not 3"),
+        ("[workspace]\nname = 3\n", r"\[workspace\] name must be text, not 3"),
         ("[reuse\n", r"are no TOML: .*line 1"),
         (b"[workspace]\nname = '\xff'\n", r"are not UTF-8: byte 20 is 0xff"),
     ],
@@ -207,7 +228,7 @@ def test_a_mistake_is_told_with_file_table_and_key(tmp_path: Path, text: str | b
 
 def test_all_mistakes_are_told_at_once(tmp_path: Path) -> None:
     with pytest.raises(SettingsError) as caught:
-        load_settings(written(tmp_path, '[reuse]\nplatform = 1\n[compute.a]\nmax_nodes = 0\n'))
+        load_settings(written(tmp_path, "[reuse]\nplatform = 1\n[compute.a]\nmax_nodes = 0\n"))
     assert "has 2 mistakes:\n  " in str(caught.value)
     assert "[reuse] platform" in str(caught.value) and "[compute.a] max_nodes" in str(caught.value)
 

@@ -166,7 +166,9 @@ def test_what_code_prints_is_always_text(folder: Path) -> None:
         assert isinstance(shown, str) and shown
     details = ws.get_details()
     assert details["name"] == "project"
-    assert details["id"].endswith("/resourceGroups/local/providers/Microsoft.MachineLearningServices/workspaces/project")
+    assert details["id"].endswith(
+        "/resourceGroups/local/providers/Microsoft.MachineLearningServices/workspaces/project"
+    )
 
 
 @pytest.mark.parametrize("name", ["", "  ", None, 3])
@@ -274,7 +276,7 @@ def test_what_only_a_service_has_says_what_to_do(folder: Path) -> None:
         lambda: ws.set_connection("a", "b", "c", "d", "e"),
     ]
     for ask in asks:
-        with pytest.raises(NotImplementedError, match="here|code"):
+        with pytest.raises(NotImplementedError, match=r"here|code"):
             ask()
 
 

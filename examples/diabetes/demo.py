@@ -72,7 +72,7 @@ def show_run(number: int, turn: Turn, took: float, run: PipelineRun) -> None:
         else:
             began, ended = (datetime.fromisoformat(details[name]) for name in ("startTimeUtc", "endTimeUtc"))
             verdict, seconds = "ran", f"{(ended - began).total_seconds():.1f} s"
-            reason = "; ".join(details["verdict"]["reasons"])
+            reason = "; ".join([*details["verdict"]["reasons"], *details["verdict"]["outcome"]])
         print(f"  {step.name:<12}  {verdict:<6}  {seconds:>6}   {reason}")
     print()
 

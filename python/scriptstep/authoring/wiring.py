@@ -70,7 +70,7 @@ class Wiring:
         ArgumentError: Something cannot be; the message says what, where and what to do.
     """
 
-    __slots__ = ("_by_key", "_by_object", "_site", "arguments", "inputs", "outputs", "parameters")
+    __slots__ = ("_by_key", "_by_object", "_inputs", "_site", "arguments", "inputs", "outputs", "parameters")
 
     def __init__(
         self,
@@ -81,6 +81,7 @@ class Wiring:
         params: Mapping[str, Any],
     ) -> None:
         self._site = site
+        self._inputs = inputs
         self.inputs: list[InputDraft] = []
         self.outputs: list[OutputDraft] = []
         self.parameters: dict[str, PipelineParameter] = {}
@@ -230,8 +231,11 @@ class Wiring:
     def _same(self, draft: InputDraft) -> InputDraft | None:
         """Returns: the declared input that an argument means, though it is another object, taking over its mode."""
         exact = draft.key[0] == "dataset" if isinstance(draft.key, tuple) else False
-        for port in self.inputs:
+        for n, port in enumerate(self.inputs):
             if port.key != draft.key or (port.name != draft.name and (exact or draft.name_given)):
+                continue
+            if n >= len(self._inputs) and (port.name, port.mode, port.path) != (draft.name, draft.mode, draft.path):
+                # Declared by standing in the arguments: each way in which it arrives there is a port of its own.
                 continue
             if draft.mode_given and port.mode_given and port.mode != draft.mode:
                 shown = port.name or _shown(port.object)

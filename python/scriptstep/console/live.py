@@ -76,10 +76,10 @@ class LiveConsole(PlainConsole):
                 self._running.pop((event.run_id or self._last_run, event.step), None)
             elif isinstance(event, RunEnded):
                 self._running = {k: r for k, r in self._running.items() if r.run != event.run_id}
+                if self._runs <= {event.run_id}:
+                    self._stop()
             super().send(event)
-            if isinstance(event, RunEnded) and not self._runs:
-                self._stop()
-            elif isinstance(event, (RunStarted, StepStarted)) and self.amount != "quiet":
+            if isinstance(event, (RunStarted, StepStarted)) and self.amount != "quiet":
                 self._start()
 
     def close(self) -> None:
@@ -120,9 +120,14 @@ class LiveConsole(PlainConsole):
             live.stop()
 
     def _print(self, lines: Sequence[Line]) -> None:
-        console = self._console()
-        for line in lines:
-            console.print(_text(line), overflow="ignore", crop=False)
+        if not lines:
+            return
+        from rich.text import Text
+
+        if self._live is not None:
+            # What ended must not be drawn as running below the line that says so.
+            self._live.refresh()
+        self._console().print(Text("\n").join(_text(line) for line in lines), overflow="ignore", crop=False)
 
     def _render(self) -> Group:
         from rich.console import Group

@@ -81,13 +81,14 @@ class Teller:
         return [[("  ", ""), (self.name(run, event.step), "dim"), ("| ", "dim"), (log_line(event.text), "")]]
 
     def name(self, run: _Run | str, step: str) -> str:
-        """Returns: a step's name as wide as the names of its run."""
+        """Returns: a step's name as wide as the names of its run; with the run's id where several go on at once."""
         if isinstance(run, str):
             run = self._runs.get(run or self._last) or self._unknown(run)
         shown = escaped(step)
         if cells(shown) > run.width:
             run.width = min(cells(shown), _NAME_MOST)
-        return padded(shown if cells(shown) <= run.width else clip(shown, run.width), run.width + 3)
+        whose = f"{_short(run.id)}  " if len(self._runs) > 1 else ""
+        return whose + padded(shown if cells(shown) <= run.width else clip(shown, run.width), run.width + 3)
 
     def _unknown(self, run_id: str) -> _Run:
         return self._runs.setdefault(run_id, _Run(run_id, "", 0))
@@ -131,6 +132,7 @@ class Teller:
         return [_stripped(line) for line in told]
 
     def _run_ended(self, event: RunEnded) -> list[Line]:
+        whose = f"run {_short(event.run_id)}: " if len(self._runs) > 1 else ""
         run = self._runs.pop(event.run_id, None) or _Run(event.run_id, "", 0)
         lines: list[Line] = []
         for failure in run.failures[:_FAILURES_SHOWN]:
@@ -143,14 +145,14 @@ class Teller:
         saved = f"; {duration(event.saved_seconds)} saved" if event.reused and event.saved_seconds >= 0.05 else ""
         if event.status == "Finished":
             told = ", ".join(parts) or "nothing to run"
-            return [*lines, [(told, "strong"), (f" in {duration(event.seconds)}{saved}", "")]]
+            return [*lines, [(whose, ""), (told, "strong"), (f" in {duration(event.seconds)}{saved}", "")]]
         if event.status == "Canceled":
             parts += [f"{event.not_run:,} not run"] if event.not_run else []
             told = f" after {duration(event.seconds)}" + (f": {', '.join(parts)}" if parts else "")
-            return [*lines, [("cancelled", "warn"), (told, "")]]
+            return [*lines, [(whose, ""), ("cancelled", "warn"), (told, "")]]
         what = [f"{count(event.failed, 'step')} failed"] if event.failed else ["the run failed"]
         what += [f"{event.not_run:,} not run"] if event.not_run else []
-        lines.append([("error:", "bad"), (f" {', '.join(what)}", "")])
+        lines.append([("error:", "bad"), (f" {whose}{', '.join(what)}", "")])
         if event.failed and run.done:
             done = f"{listed([escaped(s) for s in run.done])} will be reused"
             lines.append([("help:", "same"), (f" mend it and run again: {done}", "")])

@@ -71,7 +71,7 @@ def adopt_outputs(spec: StepSpec, folder: StepFolder, store: ContentStore) -> Co
     beside = sorted(e.name for e in os.scandir(folder.outputs) if e.name not in declared)
     if beside:
         found.warnings.append(
-            f"step '{spec.name}' wrote {', '.join(beside[:3])} beside an output instead of in it; it is not kept with any"
+            f"step '{spec.name}' wrote {', '.join(beside[:3])} beside an output instead of in it: that is not kept"
         )
     return found
 

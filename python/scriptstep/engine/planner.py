@@ -11,6 +11,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from scriptstep.console import Notice, console
+from scriptstep.console.text import count
+from scriptstep.console.text import size as size_text
 from scriptstep.content import ContentStore, Manifest, Scan, Survey, digest_bytes, scan_code
 from scriptstep.engine import environment_identity
 from scriptstep.engine.canonical import encode
@@ -22,7 +24,7 @@ from scriptstep.engine.key import Document, StepFacts, describe, key_of
 from scriptstep.engine.masking import Mask
 from scriptstep.engine.sources import ResolvedInput, SourceResolver, changed_files
 from scriptstep.engine.staging import StepFolder, parameter_facts, used_parameters
-from scriptstep.engine.verdict import Conditions, Verdict, broken_condition, candidate
+from scriptstep.engine.verdict import Conditions, Verdict, broken_condition, candidates
 from scriptstep.errors import ArgumentError
 from scriptstep.graph import InputRef, StepOutput, StepSpec
 from scriptstep.history import History, ResultRow, RunRow
@@ -212,13 +214,25 @@ class Planner:
             return Verdict(None, ("regenerate_outputs=True",), against=against)
         if not spec.allow_reuse:
             return Verdict(None, ("allow_reuse=False",), against=against)
-        result = candidate(self._history, self._workspace.name, plan.key, spec.name, self.used, self.recorded)
-        if result is None:
-            return Verdict(None, self._reasons(plan), against=against)
-        broken = broken_condition(result, self.conditions(spec), self._store)
-        if broken is not None:
-            return Verdict(None, (broken,), against=result.run)
-        return Verdict(result, (), self._notes(plan, result), result.run)
+        conditions = self.conditions(spec)
+        reason: tuple[str, str] | None = None
+        found = candidates(
+            self._history,
+            self._workspace.name,
+            plan.key,
+            step_name=spec.name,
+            experiment=self._s.experiment,
+            used=self.used,
+            this_run=self.recorded,
+        )
+        for result in found:
+            broken = broken_condition(result, conditions, self._store)
+            if broken is None:
+                return Verdict(result, (), self._notes(plan, result), result.run)
+            reason = reason or (broken, result.run)
+        if reason is not None:
+            return Verdict(None, (reason[0],), against=reason[1])
+        return Verdict(None, self._reasons(plan), against=against)
 
     def _reasons(self, plan: StepPlan) -> tuple[str, ...]:
         old = plan.previous
@@ -242,7 +256,7 @@ class Planner:
             changed = changed_files([tuple(r) for r in rows], resolved.files, self.resolver)
             if changed:
                 notes.append(
-                    f"{len(changed)} file{'s' if len(changed) > 1 else ''} of dataset {resolved.spec.name} changed since: "
+                    f"{count(len(changed), 'file')} of dataset {resolved.spec.name} changed since: "
                     "input_identity='content' would run it"
                 )
         if plan.spec.hash_paths and (tree := result.conditions.get("tree")) and tree != plan.scan.manifest.digest:
@@ -381,8 +395,6 @@ def _with_editables(found: Installed) -> Installed:
 def _warn_large(spec: StepSpec, survey: Survey) -> None:
     if survey.files <= _LARGE_FILES and survey.size <= _LARGE_BYTES:
         return
-    from scriptstep.console.text import size as size_text
-
     named = ", ".join(f"{name} {size_text(size)}" for name, size in survey.largest)
     lines = " ".join(f"/{name}" for name, _ in survey.largest)
     console().send(

@@ -140,7 +140,7 @@ class Recorder:
         if changed := self._inputs_changed(plan):
             reusable = False
             warnings.append(
-                f"input '{changed}' of step '{plan.spec.name}' changed while the step ran: its result will not be reused"
+                f"input '{changed}' of step '{plan.spec.name}' changed while it ran: the result will not be reused"
             )
         details, more = self._place_outputs(plan.spec, collected.trees, plan.row.id)
         warnings += more
@@ -159,13 +159,20 @@ class Recorder:
                 duration_s=plan.seconds(status),
             )
             self._history.update_run(
-                plan.row.id, status="Finished", ended=now(), exit_code=0, artifacts=artifacts, details=details
+                plan.row.id,
+                status="Finished",
+                ended=now(),
+                exit_code=0,
+                artifacts=artifacts,
+                details=details,
+                verdict={**plan.verdict.to_json(), "outcome": self._outcome(plan, collected)},
             )
         self._done(plan, collected.trees, plan.row.id)
         self._planner.recorded.add(result)
         self.trees |= {artifacts}
         shutil.rmtree(plan.folder.code, ignore_errors=True)
-        return self._told(plan, collected), warnings
+        told = [", ".join(plan.verdict.reasons), *self._outcome(plan, collected), *plan.verdict.notes]
+        return "; ".join(told), warnings
 
     def stopped(self, plan: StepPlan, status_text: str, error: Mapping[str, Any], status: Status) -> None:
         """Records an attempt that is no result: it keeps what it logged, tagged and registered, and its files.
@@ -249,7 +256,7 @@ class Recorder:
                 self._store.set_aside(digest)
                 raise TreeDamaged(
                     f"step '{plan.spec.name}' wrote into its input {ports}: {', '.join(written[:3])}",
-                    help="write into an output, or take the input with as_download(); the step that made it will run again",
+                    help="write into an output, or take the input with as_download(); what made it will run again",
                 )
 
     def _check_written(self, plan: StepPlan, collected: Collected) -> None:
@@ -321,16 +328,16 @@ class Recorder:
             "azureml.rootpipelinerunid": self._run.id,
         }
 
-    def _told(self, plan: StepPlan, collected: Collected) -> str:
-        told = ", ".join(plan.verdict.reasons)
+    def _outcome(self, plan: StepPlan, collected: Collected) -> list[str]:
+        """Returns: what came of an attempt that is worth a word: an output as before, a model."""
+        told: list[str] = []
         if plan.previous is not None and collected.trees and plan.previous.outputs == collected.trees:
-            told += f"; its output{'s are' if len(collected.trees) > 1 else ' is'} as before"
-        assert plan.taker is not None
-        for effect in plan.taker.effects:
-            if effect["do"] == "register_model":
-                latest = self._history.model(self._workspace.name, effect["name"])
-                told += f"; model {effect['name']}" + (f" {latest.version}" if latest else "")
-        return "; ".join([told, *plan.verdict.notes])
+            told.append(f"its output{'s are' if len(collected.trees) > 1 else ' is'} as before")
+        effects = plan.taker.effects if plan.taker is not None else []
+        for name in dict.fromkeys(e["name"] for e in effects if e["do"] == "register_model"):
+            latest = self._history.model(self._workspace.name, name)
+            told.append(f"model {name}" + (f" {latest.version}" if latest else ""))
+        return told
 
 
 def _workspace_variables(workspace: Any, experiment: str) -> dict[str, str]:

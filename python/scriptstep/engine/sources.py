@@ -85,7 +85,7 @@ class SourceResolver:
             value = self.parameters[source.name]
             if not isinstance(value, (DataLocation, DatasetSource)):
                 raise ArgumentError(
-                    f"input '{spec.name}' takes its data from parameter '{source.name}', whose value is no data: {value!r}"
+                    f"input '{spec.name}' takes its data from parameter '{source.name}', which is no data: {value!r}"
                 )
             source = value
         if isinstance(source, StepOutput):

@@ -9,7 +9,7 @@ from typing import Any
 from scriptstep.content import ContentStore
 from scriptstep.history import History, ResultRow
 
-__all__ = ["Conditions", "Verdict", "broken_condition", "candidate"]
+__all__ = ["Conditions", "Verdict", "broken_condition", "candidates"]
 
 
 @dataclass(frozen=True)
@@ -51,24 +51,39 @@ class Conditions:
     read: Callable[[str, Mapping[str, Any]], str]
 
 
-def candidate(
-    history: History, workspace: str, key: str, step_name: str, used: Collection[int], this_run: Collection[int]
-) -> ResultRow | None:
-    """Chooses the earlier result that a step may use.
+def candidates(
+    history: History,
+    workspace: str,
+    key: str,
+    *,
+    step_name: str,
+    experiment: str,
+    used: Collection[int],
+    this_run: Collection[int],
+) -> list[ResultRow]:
+    """Lists the earlier results that a step may use, the best first.
 
     Args:
         history: The history.
         workspace: Name of the workspace.
         key: The step's key.
         step_name: Its name.
+        experiment: Name of the run's experiment.
         used: Results that serve another step of this run.
         this_run: Results that this run recorded itself: five steps alike are five samples.
 
     Returns:
-        The newest under the same step name, else the newest, else None.
+        Those under the same step name before others, those of the same experiment before others, the newest first.
     """
     results = [r for r in history.results(workspace, key) if r.reusable and r.id not in used and r.id not in this_run]
-    return next((r for r in results if r.step_name == step_name), results[0] if results else None)
+    if len(results) < 2:
+        return results
+
+    def far(result: ResultRow) -> tuple[bool, bool]:
+        origin = history.run(result.run)
+        return result.step_name != step_name, origin is None or origin.experiment != experiment
+
+    return sorted(results, key=far)
 
 
 def broken_condition(result: ResultRow, now: Conditions, store: ContentStore) -> str | None:

@@ -8,7 +8,8 @@ from collections.abc import Generator, Mapping
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from scriptstep.errors import ArgumentError
-from scriptstep.run.run import Run, not_here
+from scriptstep.run.missing import not_here
+from scriptstep.run.run import Run
 
 if TYPE_CHECKING:
     from scriptstep.workspace.workspace import Workspace
@@ -69,6 +70,11 @@ class Experiment:
     def id(self) -> str:
         """Returns: its id: the same wherever workspace and experiment have these names."""
         return str(uuid.uuid5(uuid.NAMESPACE_URL, f"scriptstep:{self._workspace.name}/{self._name}"))
+
+    @property
+    def identity(self) -> str:
+        """Returns: what names it in messages."""
+        return f"Experiment#{self._name}"
 
     @property
     def archived_time(self) -> None:
@@ -209,6 +215,11 @@ class Experiment:
     def from_directory(path: str, auth: Any = None) -> NoReturn:
         """Not here."""
         not_here("Experiment.from_directory()", "Experiment(Workspace.from_config(), name)")
+
+    @classmethod
+    def get_docs_url(cls) -> NoReturn:
+        """Not here."""
+        not_here("Experiment.get_docs_url()", "help(Experiment) shows what it can do")
 
     def __repr__(self) -> str:
         return f"Experiment({self._name} in {self._workspace.name})"

@@ -7,7 +7,9 @@ from collections.abc import Generator
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from scriptstep.errors import NotRegisteredError
-from scriptstep.run.run import Run, not_here, rehydrated
+from scriptstep.run.finding import rehydrated
+from scriptstep.run.missing import not_here
+from scriptstep.run.run import Run
 from scriptstep.run.status import ENDED, short
 from scriptstep.run.step_run import StepRun, StepRunOutput
 

@@ -13,7 +13,9 @@ from typing_extensions import Self
 from scriptstep.errors import ArgumentError, NotRegisteredError, RunEnvironmentException
 from scriptstep.history import RunRow, now
 from scriptstep.run import files
+from scriptstep.run.finding import TYPES, is_wanted, known_id, rehydrated
 from scriptstep.run.metrics import Logs
+from scriptstep.run.missing import not_here
 from scriptstep.run.run_files import HasFiles
 from scriptstep.run.status import ENDED, short, status_of
 
@@ -22,9 +24,8 @@ if TYPE_CHECKING:
     from scriptstep.workspace.catalog import Catalog
     from scriptstep.workspace.workspace import Workspace
 
-__all__ = ["Run", "get_run", "not_here", "rehydrated"]
+__all__ = ["Run", "get_run"]
 
-_TYPES = {"pipeline": "azureml.PipelineRun", "step": "azureml.StepRun", "script": "azureml.scriptrun"}
 R = TypeVar("R", bound="Run")
 
 
@@ -46,7 +47,7 @@ class Run(Logs, HasFiles):
         self._workspace: Workspace = experiment.workspace
         self._catalog: Catalog = self._workspace._catalog
         row: RunRow | None = kwargs.get("_row")
-        self._id = row.id if row is not None else _known(self._catalog, run_id)
+        self._id = row.id if row is not None else known_id(self._catalog, run_id)
 
     # --- what it is
 
@@ -91,7 +92,7 @@ class Run(Logs, HasFiles):
     @property
     def type(self) -> str | None:
         """Returns: what kind of run it is, as the SDK spells it."""
-        return _TYPES.get(self._row().kind)
+        return TYPES.get(self._row().kind)
 
     @property
     def identity(self) -> str:
@@ -171,7 +172,7 @@ class Run(Logs, HasFiles):
             NotRegisteredError: There is no such run.
         """
         catalog = workspace._catalog
-        return rehydrated(workspace, catalog.run(_known(catalog, run_id)))
+        return rehydrated(workspace, catalog.run(known_id(catalog, run_id)))
 
     @staticmethod
     def list(
@@ -201,7 +202,7 @@ class Run(Logs, HasFiles):
         for row in catalog.runs(experiment=experiment.name):
             if row.parent is not None and not include_children:
                 continue
-            if _wanted(catalog, row, type, tags, properties):
+            if is_wanted(catalog, row, type, tags, properties):
                 run = rehydrated(workspace, row)
                 if status is None or run.get_status() == status:
                     yield run
@@ -229,7 +230,7 @@ class Run(Logs, HasFiles):
         """
         rows = self._below() if recursive else self._catalog.runs(parent=self._id)
         for row in reversed(rows):
-            if _wanted(self._catalog, row, type, tags, properties):
+            if is_wanted(self._catalog, row, type, tags, properties):
                 run = rehydrated(self._workspace, row)
                 if status is None or run.get_status() == status:
                     yield run
@@ -403,7 +404,9 @@ class Run(Logs, HasFiles):
         not_here("Run.take_snapshot()", "use upload_folder(name, path)")
 
     @staticmethod
-    def list_by_compute(compute: Any, **kwargs: Any) -> NoReturn:
+    def list_by_compute(
+        compute: Any, type: str | None = None, tags: Any = None, properties: Any = None, status: str | None = None
+    ) -> NoReturn:
         """Not here."""
         not_here("Run.list_by_compute()", "list the runs of an experiment: Experiment.get_runs()")
 
@@ -411,6 +414,11 @@ class Run(Logs, HasFiles):
     def add_type_provider(runtype: str, run_factory: Any) -> NoReturn:
         """Not here."""
         not_here("Run.add_type_provider()", "make the object from the run: MyRun(run.experiment, run.id)")
+
+    @classmethod
+    def get_docs_url(cls) -> NoReturn:
+        """Not here."""
+        not_here(f"{cls.__name__}.get_docs_url()", f"help({cls.__name__}) shows what it can do")
 
     def __repr__(self) -> str:
         row = self._row()
@@ -426,35 +434,6 @@ class Run(Logs, HasFiles):
         return hash(self._id)
 
 
-def rehydrated(workspace: Workspace, row: RunRow | None) -> Run:
-    """Makes the object of a recorded run.
-
-    Args:
-        workspace: Its workspace.
-        row: Its record.
-
-    Returns:
-        A PipelineRun, a StepRun or a Run.
-
-    Raises:
-        NotRegisteredError: There is no record.
-    """
-    from scriptstep.run.experiment import Experiment
-
-    if row is None:
-        raise NotRegisteredError("the run is not in the history any more")
-    experiment = Experiment(workspace, row.experiment, _skip_name_validation=True)
-    if row.kind == "pipeline":
-        from scriptstep.run.pipeline_run import PipelineRun
-
-        return PipelineRun(experiment, row.id, _row=row)
-    if row.kind == "step":
-        from scriptstep.run.step_run import StepRun
-
-        return StepRun(experiment, row.id, row.parent or "", row.node_id or "", _row=row)
-    return Run(experiment, row.id, _row=row)
-
-
 def get_run(experiment: Experiment, run_id: str, rehydrate: bool = True, clean_up: bool = True) -> Run:
     """Finds a run, as `Run.get` does.
 
@@ -468,45 +447,3 @@ def get_run(experiment: Experiment, run_id: str, rehydrate: bool = True, clean_u
         The run.
     """
     return Run.get(experiment.workspace, run_id)
-
-
-def not_here(what: str, instead: str) -> NoReturn:
-    """Says that something of the SDK is not here.
-
-    Args:
-        what: Its name.
-        instead: What to do.
-
-    Raises:
-        NotImplementedError: Always.
-    """
-    raise NotImplementedError(f"{what} is not here: {instead}")
-
-
-def _known(catalog: Catalog, run_id: str) -> str:
-    if catalog.run(run_id) is not None:
-        return run_id
-    found = catalog.find_run(str(run_id)) if run_id else []
-    if len(found) == 1:
-        return found[0].id
-    if found:
-        shown = ", ".join(f"{r.id[:8]} ({r.name})" for r in found[:5])
-        raise NotRegisteredError(
-            f"the ids of {len(found)} runs begin with '{run_id}': {shown}", help="give more of the id"
-        )
-    raise NotRegisteredError(f"there is no run '{run_id}'", help="`scriptstep runs` lists the runs that there are")
-
-
-def _wanted(catalog: Catalog, row: RunRow, type: str | None, tags: Any, properties: Any) -> bool:
-    if type is not None and _TYPES.get(row.kind) != type:
-        return False
-    return _holds(tags, catalog.tags, row.id) and _holds(properties, catalog.properties, row.id)
-
-
-def _holds(wanted: Any, read: Any, run: str) -> bool:
-    if not wanted:
-        return True
-    there = read(run)
-    if isinstance(wanted, str):
-        return wanted in there
-    return all(there.get(str(name)) == str(value) for name, value in dict(wanted).items())

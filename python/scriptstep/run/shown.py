@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from scriptstep.console.text import columns, duration, escaped
 from scriptstep.history import RunRow
-from scriptstep.run.status import short, status_of, took
+from scriptstep.run.status import short, status_of, took, why
 
 if TYPE_CHECKING:
     from scriptstep.run.run import Run
@@ -44,10 +44,7 @@ def _rows(run: Run) -> tuple[str, list[tuple[str, str, str, str]]]:
         seconds = took(step)
         told = status_of(step, home, row)
         time = "" if seconds is None or step.reused_from or told == "NotStarted" else duration(seconds)
-        verdict = step.verdict or {}
-        reason = (
-            ", ".join(verdict.get("reasons", [])) if told != "Failed" else str((step.error or {}).get("message", ""))
-        )
+        reason = why(step.verdict) if told != "Failed" else str((step.error or {}).get("message", ""))
         if step.reused_from:
             origin = catalog.run(step.reused_from)
             reason = f"from run {short(origin.parent or origin.id)}" if origin else "from an earlier run"

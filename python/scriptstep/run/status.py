@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Mapping
 from datetime import datetime
 from pathlib import Path
+from typing import Any
 
 from scriptstep.history import RunRow
 
-__all__ = ["ENDED", "status_of", "short", "took"]
+__all__ = ["ENDED", "short", "status_of", "took", "why"]
 
 ENDED = frozenset({"Finished", "Completed", "Failed", "Canceled"})
 
@@ -53,3 +55,9 @@ def took(row: RunRow) -> float | None:
     if row.started is None or row.ended is None:
         return None
     return (datetime.fromisoformat(row.ended) - datetime.fromisoformat(row.started)).total_seconds()
+
+
+def why(verdict: Mapping[str, Any] | None) -> str:
+    """Returns: why a step ran and what came of it, in a line; empty where nothing is recorded."""
+    told = verdict or {}
+    return "; ".join(part for part in (", ".join(told.get("reasons", [])), *told.get("outcome", [])) if part)

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Any, NoReturn
 
 from scriptstep.errors import NotRegisteredError
 from scriptstep.run.files import LOG
-from scriptstep.run.run import Run, not_here
+from scriptstep.run.missing import not_here
+from scriptstep.run.run import Run
 
 if TYPE_CHECKING:
     from scriptstep.data.references import PortDataReference
@@ -24,8 +25,7 @@ class StepRun(Run):
         step_run_id: Its id.
         pipeline_run_id: Id of the pipeline run that it is part of.
         node_id: The node of the graph that it is the run of.
-        _service_endpoint: Not used here.
-        **kwargs: Not used here.
+        _service_endpoint: Not used here, as all that follows: what was reused is read from the history.
 
     Raises:
         NotRegisteredError: There is no such run.
@@ -38,6 +38,11 @@ class StepRun(Run):
         pipeline_run_id: str = "",
         node_id: str = "",
         _service_endpoint: Any = None,
+        _is_reused: bool = False,
+        _current_node_id: str | None = None,
+        _reused_run_id: str | None = None,
+        _reused_node_id: str | None = None,
+        _reused_pipeline_run_id: str | None = None,
         **kwargs: Any,
     ) -> None:
         super().__init__(experiment, step_run_id, **kwargs)
@@ -46,10 +51,6 @@ class StepRun(Run):
     def pipeline_run_id(self) -> str:
         """Returns: id of the pipeline run that it is part of."""
         return self._row().parent or ""
-
-    @property
-    def _is_reused(self) -> bool:
-        return self._row().reused_from is not None
 
     @property
     def _node_id(self) -> str:

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Mapping
-from typing import TYPE_CHECKING, Any
+from collections.abc import Iterable
+from typing import TYPE_CHECKING, Any, NoReturn
 
 from scriptstep.console import notice
 from scriptstep.errors import NotRegisteredError
@@ -23,79 +23,44 @@ class InputDatasets(dict[str, Any]):
 
     Args:
         workspace: Where datasets are found.
-        declared: What the step was given, as `name:mode,...`.
     """
 
-    def __init__(self, workspace: Workspace, declared: str) -> None:
+    def __init__(self, workspace: Workspace) -> None:
         super().__init__()
-        for entry in filter(None, declared.split(",")):
+        for entry in filter(None, os.environ.get("AZUREML_DATASET_ENVIRONMENT_VARS", "").split(",")):
             name, _, mode = entry.rpartition(":")
             value = os.environ.get(name)
-            if mode == "direct" and value is not None:
-                self._late(workspace, name, value)
-            else:
-                self[name] = value
+            self[name] = _dataset(workspace, value) if mode == "direct" and value is not None else value
 
-    def _late(self, workspace: Workspace, name: str, id: str) -> None:
-        self[name] = _Late(workspace, id)
-
-    def __getitem__(self, name: str) -> Any:
-        try:
-            found = super().__getitem__(name)
-        except KeyError:
-            known = ", ".join(f"'{n}'" for n in self) or "none"
-            raise NotRegisteredError(
-                f"the step has no input dataset '{name}'; it has {known}",
-                help="name it: dataset.as_named_input('name')",
-            ) from None
-        if isinstance(found, _Late):
-            found = self[name] = found.dataset()
-        return found
-
-    def get(self, name: str, default: Any = None) -> Any:
-        """Returns: the input of that name, or the default."""
-        return default if name not in self else self[name]  # noqa: SIM401 - this is what get does
-
-    def values(self) -> Any:
-        """Returns: the inputs."""
-        return [self[name] for name in self]
-
-    def items(self) -> Any:
-        """Returns: names and inputs."""
-        return [(name, self[name]) for name in self]
+    def __missing__(self, name: str) -> NoReturn:
+        raise NotRegisteredError(
+            f"the step has no input dataset '{name}'; {_those(self)}", help="name it: dataset.as_named_input('name')"
+        )
 
 
-class _Late:
-    def __init__(self, workspace: Workspace, id: str) -> None:
-        self._workspace, self._id = workspace, id
-
-    def dataset(self) -> Any:
-        from scriptstep.data.dataset_factory import Dataset
-
-        return Dataset.get_by_id(self._workspace, self._id)
-
-
-class OutputDatasets(Mapping[str, str]):
+class OutputDatasets(dict[str, str]):
     """The step's dataset outputs by name: the folder to write each into.
 
     Args:
-        declared: What the step was given, as `name;...`.
+        workspace: Not used here.
     """
 
-    def __init__(self, declared: str) -> None:
-        self._paths = {name: os.environ[name] for name in filter(None, declared.split(";")) if name in os.environ}
+    def __init__(self, workspace: Workspace | None = None) -> None:
+        names = filter(None, os.environ.get("AZUREML_DATASET_FILE_OUTPUTS", "").split(";"))
+        super().__init__({name: os.environ[name] for name in names if name in os.environ})
 
-    def __getitem__(self, name: str) -> str:
-        if name not in self._paths:
-            known = ", ".join(f"'{n}'" for n in self._paths) or "none"
-            raise NotRegisteredError(f"the step has no output dataset '{name}'; it has {known}")
-        return self._paths[name]
+    def __missing__(self, name: str) -> NoReturn:
+        raise NotRegisteredError(f"the step has no output dataset '{name}'; {_those(self)}")
 
-    def __iter__(self) -> Iterator[str]:
-        return iter(self._paths)
 
-    def __len__(self) -> int:
-        return len(self._paths)
+def _dataset(workspace: Workspace, id: str) -> Any:
+    from scriptstep.data.dataset_factory import Dataset
+
+    return Dataset.get_by_id(workspace, id)
+
+
+def _those(names: Iterable[str]) -> str:
+    return "it has " + (", ".join(f"'{name}'" for name in names) or "none")
 
 
 class _SubmittedRun(Run):
@@ -110,14 +75,14 @@ class _SubmittedRun(Run):
     def input_datasets(self) -> InputDatasets:
         """Returns: the step's dataset inputs, by name."""
         if self._inputs is None:
-            self._inputs = InputDatasets(self._workspace, os.environ.get("AZUREML_DATASET_ENVIRONMENT_VARS", ""))
+            self._inputs = InputDatasets(self._workspace)
         return self._inputs
 
     @property
     def output_datasets(self) -> OutputDatasets:
         """Returns: the folders of the step's dataset outputs, by name."""
         if self._outputs is None:
-            self._outputs = OutputDatasets(os.environ.get("AZUREML_DATASET_FILE_OUTPUTS", ""))
+            self._outputs = OutputDatasets(self._workspace)
         return self._outputs
 
     def complete(self, _set_status: bool = True) -> None:

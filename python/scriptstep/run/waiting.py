@@ -14,7 +14,7 @@ from scriptstep.console.text import count
 from scriptstep.errors import ActivityFailedException
 from scriptstep.history import RunRow
 from scriptstep.run.files import LOG
-from scriptstep.run.status import ENDED, short, took
+from scriptstep.run.status import ENDED, short, took, why
 
 if TYPE_CHECKING:
     from scriptstep.engine.coordinator import ActiveRun
@@ -182,8 +182,7 @@ class _Watcher:
             self._summary(steps)
 
     def _ended(self, row: RunRow) -> StepEnded:
-        verdict = row.verdict or {}
-        reason = ", ".join(verdict.get("reasons", [])) or str((row.error or {}).get("message", ""))
+        reason = why(row.verdict) or str((row.error or {}).get("message", ""))
         if row.status == "Failed":
             reason = str((row.error or {}).get("message", reason))
             return StepEnded(row.name, "failed", took(row), reason, tail(self._run, row.id), self._run.id)

@@ -246,12 +246,6 @@ def open_catalog(place: Place, workspace: str) -> Catalog:
     return found
 
 
-def _named_provider(name: str) -> Callable[[Place, str], Catalog]:
-    module, _, function = name.partition(":")
-    provider: Callable[[Place, str], Catalog] = getattr(importlib.import_module(module), function)
-    return provider
-
-
 @atexit.register
 def close_catalogs() -> None:
     """Closes what is open; it is opened again when it is needed. What the provider gives is not closed."""

@@ -59,22 +59,18 @@ class RemoteCompute(_Attached):
         return asked("VirtualMachine", dict(locals()))
 
     @staticmethod
-    def attach(
+    def attach(  # type: ignore[override]  # the SDK's parameters
         workspace: Workspace,
         name: str,
-        username: Any,
-        address: str | None = None,
+        username: str,
+        address: str,
         ssh_port: int = 22,
         password: str = "",
         private_key_file: str = "",
         private_key_passphrase: str = "",
     ) -> Any:
-        """Attaches a machine; a configuration in place of the user name is taken too."""
-        given = (
-            username
-            if isinstance(username, Configuration)
-            else RemoteCompute.attach_configuration(username, address=address)
-        )
+        """Attaches a machine; password and key are not kept."""
+        given = RemoteCompute.attach_configuration(username, address=address, ssh_port=ssh_port)
         return ComputeTarget.attach(workspace, name, given)
 
 
@@ -113,20 +109,18 @@ class HDInsightCompute(_Attached):
         return asked("HDInsight", dict(locals()))
 
     @staticmethod
-    def attach(
+    def attach(  # type: ignore[override]  # the SDK's parameters
         workspace: Workspace,
         name: str,
-        username: Any,
-        address: str | None = None,
+        username: str,
+        address: str,
         ssh_port: str = "22",
         password: str = "",
         private_key_file: str = "",
         private_key_passphrase: str = "",
     ) -> Any:
-        """Attaches a cluster; a configuration in place of the user name is taken too."""
-        given = username
-        if not isinstance(given, Configuration):
-            given = HDInsightCompute.attach_configuration(username, address=address, ssh_port=ssh_port)
+        """Attaches a cluster; password and key are not kept."""
+        given = HDInsightCompute.attach_configuration(username, address=address, ssh_port=ssh_port)
         return ComputeTarget.attach(workspace, name, given)
 
 
@@ -134,9 +128,8 @@ class _Resource(_Attached):
     """A target that is attached by its resource's id."""
 
     @classmethod
-    def _attached(cls, workspace: Workspace, name: str, resource: Any) -> Any:
-        given = resource if isinstance(resource, Configuration) else asked(cls._TYPE, {"resource_id": resource})
-        return ComputeTarget.attach(workspace, name, given)
+    def _attached(cls, workspace: Workspace, name: str, resource_id: str) -> Any:
+        return ComputeTarget.attach(workspace, name, asked(cls._TYPE, {"resource_id": resource_id}))
 
 
 class DatabricksCompute(_Resource):
@@ -155,8 +148,10 @@ class DatabricksCompute(_Resource):
         return asked("Databricks", dict(locals()))
 
     @staticmethod
-    def attach(workspace: Workspace, name: str, resource_id: Any, access_token: str = "") -> Any:
-        """Attaches a workspace; a configuration in place of the id is taken too."""
+    def attach(  # type: ignore[override]  # the SDK's parameters
+        workspace: Workspace, name: str, resource_id: str, access_token: str
+    ) -> Any:
+        """Attaches a workspace; the token is not kept."""
         return DatabricksCompute._attached(workspace, name, resource_id)
 
 
@@ -173,12 +168,14 @@ class AdlaCompute(_Resource):
         return asked("DataLakeAnalytics", dict(locals()))
 
     @staticmethod
-    def attach(workspace: Workspace, name: str, resource_id: Any) -> Any:
-        """Attaches an account; a configuration in place of the id is taken too."""
+    def attach(  # type: ignore[override]  # the SDK's parameters
+        workspace: Workspace, name: str, resource_id: str
+    ) -> Any:
+        """Attaches an account, by its resource's id."""
         return AdlaCompute._attached(workspace, name, resource_id)
 
 
-class BatchCompute(_Resource):
+class BatchCompute(_Attached):
     """An account of Batch; steps for it are not run here."""
 
     _TYPE: ClassVar[str] = "Batch"
@@ -189,11 +186,6 @@ class BatchCompute(_Resource):
     ) -> Configuration:
         """Says which account it is."""
         return asked("Batch", dict(locals()))
-
-    @staticmethod
-    def attach(workspace: Workspace, name: str, resource_id: Any) -> Any:
-        """Attaches an account; a configuration in place of the id is taken too."""
-        return BatchCompute._attached(workspace, name, resource_id)
 
 
 class DataFactoryCompute(_Resource):
@@ -214,8 +206,10 @@ class DataFactoryCompute(_Resource):
         return asked("DataFactory", dict(locals()))
 
     @staticmethod
-    def attach(workspace: Workspace, name: str, resource_id: Any) -> Any:
-        """Attaches a data factory; a configuration in place of the id is taken too."""
+    def attach(  # type: ignore[override]  # the SDK's parameters
+        workspace: Workspace, name: str, resource_id: str
+    ) -> Any:
+        """Attaches a data factory, by its resource's id."""
         return DataFactoryCompute._attached(workspace, name, resource_id)
 
 
@@ -258,8 +252,10 @@ class AksCompute(_Resource):
         return asked("AKS", dict(locals()))
 
     @staticmethod
-    def attach(workspace: Workspace, name: str, resource_id: Any) -> Any:
-        """Attaches a cluster; a configuration in place of the id is taken too."""
+    def attach(  # type: ignore[override]  # the SDK's parameters
+        workspace: Workspace, name: str, resource_id: str
+    ) -> Any:
+        """Attaches a cluster, by its resource's id."""
         return AksCompute._attached(workspace, name, resource_id)
 
     def update(self, update_configuration: Any) -> None:

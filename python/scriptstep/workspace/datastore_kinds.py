@@ -230,10 +230,8 @@ class AbstractAzureStorageDatastore(AbstractDatastore):
             ((file, root / name) for file, name in files), overwrite, f"upload to datastore '{self.name}'"
         )
         if show_progress:
-            say(
-                f"uploaded {copied[0]} files to datastore '{self.name}'" + (f" at '{place}'" if place else ""),
-                copied[1],
-            )
+            where = f" at '{place}'" if place else ""
+            say(f"uploaded {files_in_words(copied[0])} to datastore '{self.name}'{where}", copied[1])
         return self.path(place or None)
 
     def download(
@@ -350,9 +348,9 @@ class AzureDataLakeDatastore(AbstractADLSDatastore):
             client_secret=client_secret,
             resource_url=resource_url,
             authority_url=authority_url,
-            subscription_id=subscription_id,
-            resource_group=resource_group,
         )
+        self.subscription_id = subscription_id
+        self.resource_group = resource_group
 
 
 class AzureDataLakeGen2Datastore(AbstractADLSDatastore):

@@ -6,11 +6,12 @@ import copy
 import difflib
 import json
 from collections.abc import Callable, Iterator, Mapping
-from typing import Any, ClassVar, Generic, TypeVar, overload
-
-from typing_extensions import Self
+from typing import TYPE_CHECKING, Any, ClassVar, Generic, TypeVar, overload
 
 from scriptstep.errors import ArgumentAttributeError, ArgumentTypeError
+
+if TYPE_CHECKING:
+    from typing_extensions import Self
 
 __all__ = ["Element", "made", "taken", "taken_by_name", "taken_list", "to_camel_case", "to_snake_case"]
 

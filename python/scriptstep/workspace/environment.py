@@ -369,6 +369,9 @@ class Environment(EnvironmentImages, Element):
 class EnvironmentDefinition(Environment):
     """The SDK's older name for `Environment`."""
 
+    def __init__(self, name: str | None = None) -> None:
+        super().__init__(name or "")
+
 
 class EnvironmentReference(Element):
     """A registered environment, by name.

@@ -1,7 +1,7 @@
 """Makes `scriptstep` and `azureml` importable in a step's interpreter, and in those that it starts.
 
-They are found by place, not by name: a script may be called scriptstep.py, a folder beside it azureml. Nothing is loaded
-until such a name is imported.
+They are found by place, not by name: a script may be called scriptstep.py, a folder beside it azureml. Nothing is
+loaded until such a name is imported.
 """
 
 import os
