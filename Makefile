@@ -75,7 +75,7 @@ wheel: $(STAMPS)/wheel
 	@ls dist/scriptstep-*.whl
 
 clean:
-	rm -rf $(VENV) target dist build
+	rm -rf $(VENV) target dist build .hypothesis .mypy_cache .pytest_cache .ruff_cache
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 $(STAMPS)/build: requirements/build.txt

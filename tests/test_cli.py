@@ -13,6 +13,7 @@ from textwrap import dedent
 from typing import Any
 
 import pytest
+
 from scriptstep.history import History, RunRow, now
 
 

@@ -9,6 +9,7 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
+
 from scriptstep.authoring.runconfig import RunConfiguration
 from scriptstep.errors import ArgumentError, ComputeTargetException, NotRegisteredError
 from scriptstep.workspace.catalog import close_catalogs

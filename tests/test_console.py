@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+
 from scriptstep.console import (
     Notice,
     RunEnded,
@@ -114,7 +115,7 @@ def test_two_runs_at_once_keep_their_own_columns_and_failures() -> None:
     assert lines[6:] == [
         "a-very-long-name, last lines (all: scriptstep logs 7f3a a-very-long-name)",
         "  | lost",
-        "error: 1 step failed",
+        "error: run 7f3a: 1 step failed",
         "help: scriptstep logs 7f3a",
     ]
 

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+
 from scriptstep.errors import ArgumentError, NotRegisteredError, UserErrorException
 from scriptstep.workspace.catalog import close_catalogs
 from scriptstep.workspace.datastore import (

@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 from ruamel.yaml import YAML
+
 from scriptstep.errors import ArgumentError, NotRegisteredError, UserErrorException
 from scriptstep.workspace.catalog import close_catalogs
 from scriptstep.workspace.conda import CondaDependencies

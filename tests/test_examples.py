@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import os
 import re
 import subprocess
 import sys
@@ -18,16 +19,18 @@ STEPS = ["prepare", "train-ridge", "train-tree", "evaluate", "register"]
 @functools.cache
 def demo_output() -> str:
     """What the demo prints on standard output; run once for all tests, in a folder of its own."""
-    with tempfile.TemporaryDirectory() as scratch:
+    with tempfile.TemporaryDirectory() as name:
+        scratch = Path(name).resolve() / "demo"
         done = subprocess.run(
-            [sys.executable, ROOT / "examples" / "diabetes" / "demo.py", "--scratch", Path(scratch) / "demo"],
+            [sys.executable, ROOT / "examples" / "diabetes" / "demo.py", "--scratch", scratch],
             stdin=subprocess.DEVNULL,
             capture_output=True,
             text=True,
+            cwd=ROOT,
             check=False,
         )
     assert done.returncode == 0, done.stdout + done.stderr
-    return done.stdout
+    return done.stdout.replace(os.path.relpath(scratch, ROOT), "build/demo")
 
 
 @pytest.fixture(scope="module")

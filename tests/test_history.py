@@ -7,6 +7,7 @@ import threading
 from pathlib import Path
 
 import pytest
+
 from scriptstep.errors import ArgumentError, NotRegisteredError, WorkspaceException
 from scriptstep.history import (
     ComputeRow,

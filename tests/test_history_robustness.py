@@ -16,6 +16,7 @@ from pathlib import Path
 from textwrap import dedent
 
 import pytest
+
 from scriptstep.errors import HistoryDamaged, WorkspaceException
 from scriptstep.history import History, RunRow, WorkspaceRow, file_system
 from scriptstep.history.schema import VERSION

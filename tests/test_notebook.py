@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+
 from scriptstep.cli.cells import as_python, cell_magic
 from scriptstep.cli.magics import expanded, installs
 

@@ -68,6 +68,7 @@ def pages(language: str) -> list[Path]:
 def masked(text: str) -> list[str]:
     """The lines of an output, with what differs from one run to the next taken out, spaces made one."""
     text = re.sub(r"\b\d+(\.\d+)? (s|ms|us|m \d+ s)\b", "TIME", text)
+    text = re.sub(r"\b[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f-]{22}\b", "ID", text)
     text = re.sub(r"\brun [0-9a-f]{4,}\b", "run ID", text)
     text = re.sub(r"\bin TIME; TIME saved|\bin TIME", "in TIME", text)
     text = re.sub(r"\b\d+ at once\b", "N at once", text)

@@ -6,6 +6,10 @@ import decimal
 import io
 import json
 import math
+import os
+import signal
+import subprocess
+import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -14,6 +18,7 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+
 from scriptstep import (
     Dataset,
     Experiment,
@@ -344,7 +349,7 @@ def test_ctrl_c_while_waiting_cancels_the_run_and_goes_on_up(
 def test_a_run_tells_of_its_steps_and_what_they_wrote(ws: Any, make_step: Make, run: Start, project: Path) -> None:
     out = PipelineData("out", pipeline_output_name="result")
     folder = OutputFileDatasetConfig("folder").register_on_complete("named")
-    write = "import sys; open(sys.argv[1], 'w').write('one'); open(sys.argv[2] + '/f.txt', 'w').write('two')\nprint('wrote')"
+    write = "import sys\nopen(sys.argv[1], 'w').write('one')\nopen(sys.argv[2] + '/f.txt', 'w').write('two')\nprint('wrote')"
     first = make_step("first", write, arguments=[out, folder], outputs=[out])
     second = make_step("second", "print(2)", inputs=[out])
     finished = run(first, second)
@@ -377,6 +382,16 @@ def test_a_run_tells_of_its_steps_and_what_they_wrote(ws: Any, make_step: Make, 
     for never in (step.complete, step.fail, step.cancel, finished.complete, finished.fail):
         with pytest.raises(NotImplementedError, match="is not here"):
             never()
+
+
+def test_a_pipeline_run_taken_for_a_plain_run_still_waits_and_cancels(ws: Any, make_step: Make) -> None:
+    running = Experiment(ws, "test").submit(Pipeline(ws, steps=[make_step("long", "import time; time.sleep(60)")]))
+    plain_run = Run(Experiment(ws, "test"), running.id)
+    with pytest.raises(NotImplementedError):
+        plain_run.complete()
+    plain_run.cancel()
+    assert plain_run.wait_for_completion()["status"] == "Canceled"
+    assert running.find_step_run("long")[0].get_status() == "Canceled"
 
 
 def test_experiments_list_pipeline_runs_the_newest_first(ws: Any, make_step: Make, run: Start) -> None:
@@ -560,3 +575,45 @@ def test_a_run_is_shown_as_text_and_as_a_table(
     assert "&lt;a&gt;" in again._repr_html_()
     assert RunDetails(again).get_widget_data()["status"] == "Failed"
     assert repr(again) == f"PipelineRun(test, run {again.id[:4]}: Failed)"
+
+
+# --- at the end of the process
+
+
+PLAIN = """
+from scriptstep import Experiment, Pipeline, PythonScriptStep, Workspace
+ws = Workspace.from_config()
+step = PythonScriptStep("main.py", name="only", source_directory="step")
+Experiment(ws, "plain").submit(Pipeline(ws, steps=[step]))
+"""
+
+
+def start_plain(project: Path, code: str) -> subprocess.Popen[str]:
+    (project / "step").mkdir()
+    (project / "step" / "main.py").write_text(code)
+    (project / "plain.py").write_text(PLAIN)
+    return subprocess.Popen(
+        [sys.executable, "plain.py"], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, start_new_session=True
+    )
+
+
+def test_an_interpreter_that_ends_waits_for_its_runs_and_says_so(project: Path, ws: Any) -> None:
+    _, told = start_plain(project, "import time; time.sleep(0.5)").communicate(timeout=60)
+    assert "note: waiting for run" in told
+    assert told.splitlines()[-1].startswith("1 ran in")
+    (finished,) = Experiment(ws, "plain").get_runs()
+    assert finished.get_status() == "Finished"
+
+
+def test_ctrl_c_while_the_interpreter_waits_cancels_its_runs(project: Path, ws: Any) -> None:
+    process = start_plain(project, "import time; print('up', flush=True); time.sleep(60)")
+    deadline = time.monotonic() + 30
+    while not any(s.get_job_log() for r in Experiment(ws, "plain").get_runs() for s in r.get_steps()):
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
+    os.killpg(process.pid, signal.SIGINT)
+    _, told = process.communicate(timeout=30)
+    assert "Traceback" not in told
+    assert "cancelled after" in told
+    (cancelled,) = Experiment(ws, "plain").get_runs()
+    assert cancelled.get_status() == "Canceled"

@@ -7,6 +7,7 @@ import sys
 from pathlib import Path
 
 import pytest
+
 from scriptstep.errors import SettingsError
 from scriptstep.workspace.settings import (
     ComputeSettings,

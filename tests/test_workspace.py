@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+
 from scriptstep.errors import ArgumentError, NotRegisteredError, UserErrorException, WorkspaceException
 from scriptstep.history import DatasetRow, History, RunRow, definition_id
 from scriptstep.workspace.catalog import Catalog, close_catalogs, open_catalog, set_catalog_provider
@@ -360,6 +361,25 @@ def test_a_catalog_of_a_step_is_asked_in_its_place(folder: Path) -> None:
         set_catalog_provider(None)
         history.close()
     assert set(Workspace.list("s")) == {"project"}
+
+
+def test_a_steps_environment_names_where_its_catalog_comes_from(
+    folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "gives_catalogs.py").write_text("def give(place, workspace):\n    return (place, workspace)\n")
+    monkeypatch.syspath_prepend(tmp_path)
+    monkeypatch.setenv("SCRIPTSTEP_CATALOG", "gives_catalogs:give")
+    place = Place(folder / "state")
+    assert open_catalog(place, "w") == (place, "w")  # type: ignore[comparison-overlap]
+    assert not place.home.exists()
+
+
+def test_a_state_folder_on_a_network_file_system_is_said(
+    folder: Path, said: Said, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("scriptstep.workspace.local_catalog.is_remote", lambda path: True)
+    Workspace.from_config()
+    assert any("network file system" in text for text, _ in said)
 
 
 def test_a_step_reads_the_settings_that_its_run_was_submitted_under(folder: Path) -> None:

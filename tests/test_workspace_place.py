@@ -9,6 +9,7 @@ import sys
 from pathlib import Path
 
 import pytest
+
 from scriptstep.errors import WorkspaceException
 from scriptstep.workspace.place import Place, find_place, prepare_home
 

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+
 from scriptstep.azureml.table import TABLE
 
 SDK: dict[str, dict[str, Any]] = json.loads(

@@ -16,7 +16,7 @@ _ABOUT = """Run pipelines of Python script steps, written against the Azure ML S
 A step whose code, arguments, environment and inputs are unchanged is not run again."""
 
 _RUN_ABOUT = """Run a script that builds and submits pipelines, in this process, `import azureml...` being answered by
-scriptstep; or a notebook (.ipynb): its code cells, in its own folder. What follows FILE or MODULE goes to the script."""
+scriptstep; or a notebook (.ipynb): its code cells, in its own folder. What follows FILE or MODULE goes to it."""
 
 _JSON_ABOUT = """--json prints {"version": 1, "runs": [...]}, the newest run first. Of each run: id, experiment, name,
 number, status, created, started and ended (ISO 8601, UTC; null where it has not), seconds (or null), tags, and steps:
@@ -145,7 +145,7 @@ def _parser() -> argparse.ArgumentParser:
     added = what.add_parser(
         "add",
         help="name a file or folder in scriptstep.toml",
-        description="Name a file, a folder or a pattern of files in scriptstep.toml, for Dataset.get_by_name(ws, NAME).",
+        description="Name a file, a folder or a pattern of files in scriptstep.toml: Dataset.get_by_name finds it.",
         parents=[shared],
         allow_abbrev=False,
     )

@@ -125,7 +125,6 @@ class Notebook:
                 _SHOW: self._show,
             }
         )
-        _stand_in_for_ipython(names["get_ipython"])
 
     def run(self, cells: list[Cell]) -> None:
         """Runs cells in order.
@@ -133,6 +132,8 @@ class Notebook:
         Args:
             cells: The cells.
         """
+        if any("IPython" in cell.source for cell in cells):
+            _stand_in_for_ipython(self._names["get_ipython"])
         for cell in cells:
             try:
                 self._run_cell(cell)
@@ -241,6 +242,10 @@ def display(*values: Any, **kwargs: Any) -> None:
 def _stand_in_for_ipython(get_ipython: Callable[[], Shell]) -> None:
     """Puts a small `IPython` in place where there is none: notebooks import `display` from it."""
     if "IPython" in sys.modules or importlib.util.find_spec("IPython") is not None:
+        import IPython
+
+        # The real one has no shell here: it is to answer with ours.
+        IPython.get_ipython = IPython.core.getipython.get_ipython = get_ipython
         return
 
     def nothing(*args: Any, **kwargs: Any) -> None:

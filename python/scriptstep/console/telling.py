@@ -40,6 +40,8 @@ class _Run:
     width: int = _NAME_LEAST
     done: list[str] = field(default_factory=list)
     failures: list[_Failure] = field(default_factory=list)
+    # Whether another run goes on, or went on, beside it: then each line says whose it is.
+    beside: bool = False
 
 
 class Teller:
@@ -87,7 +89,7 @@ class Teller:
         shown = escaped(step)
         if cells(shown) > run.width:
             run.width = min(cells(shown), _NAME_MOST)
-        whose = f"{_short(run.id)}  " if len(self._runs) > 1 else ""
+        whose = f"{_short(run.id)}  " if run.beside else ""
         return whose + padded(shown if cells(shown) <= run.width else clip(shown, run.width), run.width + 3)
 
     def _unknown(self, run_id: str) -> _Run:
@@ -102,6 +104,9 @@ class Teller:
         widest = max((cells(escaped(name)) for name in event.names), default=0)
         run = _Run(event.run_id, event.name, event.steps, min(max(widest, _NAME_LEAST), _NAME_MOST))
         self._runs[event.run_id], self._last = run, event.run_id
+        if len(self._runs) > 1:
+            for one in self._runs.values():
+                one.beside = True
         if self.amount == "quiet":
             return []
         steps = count(event.steps, "step") + (f", {event.jobs} at once" if event.jobs > 1 else "")
@@ -132,8 +137,8 @@ class Teller:
         return [_stripped(line) for line in told]
 
     def _run_ended(self, event: RunEnded) -> list[Line]:
-        whose = f"run {_short(event.run_id)}: " if len(self._runs) > 1 else ""
         run = self._runs.pop(event.run_id, None) or _Run(event.run_id, "", 0)
+        whose = f"run {_short(event.run_id)}: " if run.beside else ""
         lines: list[Line] = []
         for failure in run.failures[:_FAILURES_SHOWN]:
             lines += self._failure(event.run_id, failure)

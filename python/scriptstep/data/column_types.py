@@ -62,10 +62,14 @@ def _numbers(column: pandas.Series[Any], values: pandas.Series[Any]) -> pandas.S
     first = str(values.iloc[0]).strip()
     if first[:1] not in "0123456789+-.nNiI" or not first:
         return None
+    text = values.str.strip()
+    not_numbers = text.str.fullmatch("[+-]?nan", case=False).astype(bool)
     try:
-        numbers = pandas.to_numeric(values.str.strip())
+        numbers = pandas.to_numeric(text[~not_numbers])
     except (ValueError, TypeError):
         return None
+    if not_numbers.any():
+        numbers = numbers.astype(float).reindex(values.index)
     if pandas.api.types.is_object_dtype(numbers):
         return None
     if pandas.api.types.is_unsigned_integer_dtype(numbers):

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import json
-from dataclasses import asdict, dataclass, fields
+from collections.abc import Callable
+from dataclasses import asdict, dataclass, field, fields
 from enum import Enum
 from typing import Any
+
+from scriptstep.errors import ArgumentError
 
 __all__ = ["Attempt", "State", "Status"]
 
@@ -43,11 +46,11 @@ class Attempt:
     outputs: dict[str, str]
     node_count: int = 1
     process_count: int = 1
-    resources: dict[str, Any] | None = None
+    resources: dict[str, Any] = field(default_factory=dict)
     timeout_s: float | None = None
 
     def to_json(self) -> str:
-        """Returns: the attempt as one line of JSON."""
+        """Returns: the attempt as one line of JSON; bytes of a name that are no UTF-8 come back as they are."""
         return json.dumps(asdict(self))
 
     @staticmethod
@@ -61,14 +64,53 @@ class Attempt:
             The same attempt.
 
         Raises:
-            ValueError: It is no such object.
+            ArgumentError: It is no such object; the message names the field. It is a ValueError.
         """
-        found = json.loads(text)
+        try:
+            found = json.loads(text)
+        except ValueError as error:
+            raise ArgumentError(f"this is no attempt, nor JSON: {error}") from None
+        if not isinstance(found, dict):
+            raise ArgumentError(f"an attempt is a JSON object, not a {type(found).__name__}")
         names = {f.name for f in fields(Attempt)}
-        if not isinstance(found, dict) or set(found) != names:
-            raise ValueError("not an attempt")
+        if wrong := sorted(names ^ set(found)):
+            what = ", ".join(f"{name} is {'missing' if name in names else 'unknown'}" for name in wrong)
+            raise ArgumentError(f"this is not an attempt: {what}")
+        for name, (is_right, what) in _FIELDS.items():
+            if not is_right(found[name]):
+                raise ArgumentError(f"this is not an attempt: {name} must be {what}, not {found[name]!r:.80}")
         found["argv"] = tuple(found["argv"])
         return Attempt(**found)
+
+
+def _is_text(value: object) -> bool:
+    return isinstance(value, str)
+
+
+def _is_count(value: object) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool) and value >= 1
+
+
+def _is_table(value: object) -> bool:
+    return isinstance(value, dict) and all(isinstance(v, str) for v in value.values())
+
+
+# By hand: pydantic refuses the text of a name that is not UTF-8, and costs 85 ms.
+_FIELDS: dict[str, tuple[Callable[[Any], bool], str]] = {
+    **dict.fromkeys(("id", "run_id", "step", "cwd", "log", "snapshot"), (_is_text, "text")),
+    "argv": (
+        lambda v: isinstance(v, list) and len(v) > 0 and all(isinstance(a, str) for a in v),
+        "a list of text that is not empty",
+    ),
+    **dict.fromkeys(("env", "inputs", "outputs"), (_is_table, "an object of texts")),
+    "node_count": (_is_count, "a count"),
+    "process_count": (_is_count, "a count"),
+    "resources": (lambda v: isinstance(v, dict), "an object"),
+    "timeout_s": (
+        lambda v: v is None or (isinstance(v, (int, float)) and not isinstance(v, bool) and 0 <= v < float("inf")),
+        "a number of seconds or null",
+    ),
+}
 
 
 class State(str, Enum):

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import shutil
-import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -91,7 +90,9 @@ def as_local(source: object, what: str) -> Iterator[Path]:
     if read is None:
         yield local_file(source, what)
         return
-    with tempfile.TemporaryDirectory() as folder:
+    from tempfile import TemporaryDirectory
+
+    with TemporaryDirectory() as folder:
         path = Path(folder) / "stream"
         with path.open("wb") as file:
             _copy_stream(source, file)
@@ -132,7 +133,9 @@ def image(name: str, path: object, plot: Any) -> Iterator[tuple[str, Path]]:
             help="give a matplotlib figure, or the path of an image file",
         )
     shown = plain_name(name, what).replace("/", "_") or "image"
-    with tempfile.TemporaryDirectory() as folder:
+    from tempfile import TemporaryDirectory
+
+    with TemporaryDirectory() as folder:
         file = Path(folder) / "image.png"
         save(file, format="png")
         yield f"{shown}.png", file
@@ -226,7 +229,9 @@ def model_source(files: Mapping[str, Path], path: str, run: str) -> Iterator[tup
             f"run {run} has no file or folder '{path}' to register",
             help=f"write it into outputs/, or bring it with upload_file or upload_folder; {_known(files)}",
         )
-    with tempfile.TemporaryDirectory() as folder:
+    from tempfile import TemporaryDirectory
+
+    with TemporaryDirectory() as folder:
         root = Path(folder) / (base or "model")
         for name, file in below.items():
             copy = root / name

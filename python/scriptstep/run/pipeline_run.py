@@ -10,7 +10,7 @@ from scriptstep.errors import NotRegisteredError
 from scriptstep.run.finding import rehydrated
 from scriptstep.run.missing import not_here
 from scriptstep.run.run import Run
-from scriptstep.run.status import ENDED, short
+from scriptstep.run.status import short
 from scriptstep.run.step_run import StepRun, StepRunOutput
 
 if TYPE_CHECKING:
@@ -140,12 +140,7 @@ class PipelineRun(Run):
 
     def cancel(self) -> None:
         """Asks for the end of the run and of every process of its steps; one that is over stays as it is."""
-        if self._row().status in ENDED:
-            return
-        self._catalog.request_cancel(self._id)
-        coordinator = sys.modules.get("scriptstep.engine.coordinator")
-        if coordinator is not None and (active := coordinator.active(self._id)) is not None:
-            active.cancel()
+        super().cancel()
 
     def complete(self, _set_status: bool = True) -> NoReturn:
         """Not for a pipeline: it comes to its end with its steps."""

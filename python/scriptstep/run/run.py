@@ -256,12 +256,21 @@ class Run(Logs, HasFiles):
         self._end("Failed", {"message": message, "code": error_code})
 
     def cancel(self) -> None:
-        """Ends the run as cancelled."""
+        """Ends the run as cancelled; a pipeline run with every process of its steps."""
+        row = self._row()
+        if row.kind == "pipeline" and row.status not in ENDED:
+            from scriptstep.run.waiting import ask_for_cancel
+
+            ask_for_cancel(self)
+            return
         self._end("Canceled")
 
     def _end(self, status: str, error: dict[str, Any] | None = None) -> None:
-        if self._row().status in ENDED:
+        row = self._row()
+        if row.status in ENDED:
             return
+        if row.kind in ("pipeline", "step"):
+            not_here(f"ending the run of a {row.kind} by hand", "it ends with its scripts; cancel its pipeline run")
         fields: dict[str, Any] = {"error": error} if error else {}
         self._catalog.update_run(self._id, status=status, ended=now(), **fields)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import atexit
+import sys
 import threading
 import time
 from collections.abc import Callable
@@ -20,7 +21,15 @@ if TYPE_CHECKING:
     from scriptstep.engine.coordinator import ActiveRun
     from scriptstep.run.run import Run
 
-__all__ = ["cancel_and_wait", "failure", "remember", "remembered", "wait_for_pipeline", "wait_for_run"]
+__all__ = [
+    "ask_for_cancel",
+    "cancel_and_wait",
+    "failure",
+    "remember",
+    "remembered",
+    "wait_for_pipeline",
+    "wait_for_run",
+]
 
 _POLL_S = 0.2
 _CANCEL_S = 30.0
@@ -121,12 +130,29 @@ def wait_for_pipeline(run: Run, show_output: bool, timeout_seconds: float, raise
     return status
 
 
+def ask_for_cancel(run: Run) -> None:
+    """Asks for the end of a pipeline run, whichever process coordinates it.
+
+    Args:
+        run: The run.
+    """
+    run._catalog.request_cancel(run.id)
+    # A step's process coordinates nothing, and loads nothing of the engine.
+    coordinator = sys.modules.get("scriptstep.engine.coordinator")
+    if coordinator is not None and (active := coordinator.active(run.id)) is not None:
+        active.cancel()
+
+
 def wait_for_run(run: Run, raise_on_error: bool) -> None:
-    """Waits for the end of a run that is no pipeline's.
+    """Waits for the end of a run that is not known to be a pipeline's.
 
     Raises:
         ActivityFailedException: It failed.
     """
+    row = run._row()
+    if row.kind in ("pipeline", "step"):
+        wait_for_pipeline(run, False, float("inf"), raise_on_error)
+        return
     _watch(run, float("inf"), False)
     if raise_on_error and run.get_status() == "Failed":
         raise failure(run)

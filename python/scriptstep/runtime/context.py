@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from scriptstep.workspace.settings import Place
+from scriptstep.errors import RunEnvironmentException
+from scriptstep.workspace.place import Place
 
 if TYPE_CHECKING:
     from scriptstep.runtime.catalog import StepCatalog
@@ -28,6 +30,10 @@ class StepContext:
         home: The state folder.
         run_dir: The step's own folder in it.
         events: The file that it appends its events to.
+        settings_file: The settings that the run was submitted under, or None.
+        inputs: Of each dataset input, by name: its mode, and the path where it lies or, for mode "direct", the
+            dataset's id; None where the script took the variable away.
+        outputs: Of each dataset output, by name: the folder to write it into.
     """
 
     run_id: str
@@ -38,11 +44,19 @@ class StepContext:
     home: Path
     run_dir: Path
     events: Path
+    settings_file: Path | None = None
+    inputs: Mapping[str, tuple[str, str | None]] = field(default_factory=dict)
+    outputs: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def place(self) -> Place:
+        """Returns: where the workspace's state lies."""
+        return Place(self.home, self.settings_file)
 
     @property
     def catalog(self) -> StepCatalog:
         """Returns: what the workspace knows, as a step reads and writes it."""
-        return step_catalog(Place(self.home), self.workspace)
+        return step_catalog(self.place, self.workspace)
 
 
 _catalogs: dict[tuple[str, str], StepCatalog] = {}
@@ -55,6 +69,7 @@ def current() -> StepContext | None:
         The step; None outside of any.
     """
     env = os.environ
+    settings = env.get("SCRIPTSTEP_SETTINGS")
     try:
         return StepContext(
             run_id=env["AZUREML_RUN_ID"],
@@ -65,9 +80,22 @@ def current() -> StepContext | None:
             home=Path(env["SCRIPTSTEP_HOME"]),
             run_dir=Path(env["SCRIPTSTEP_RUN_DIR"]),
             events=Path(env["SCRIPTSTEP_EVENTS"]),
+            settings_file=Path(settings) if settings else None,
+            inputs=_inputs(env),
+            outputs=_outputs(env),
         )
     except KeyError:
         return None
+
+
+def _inputs(env: Mapping[str, str]) -> dict[str, tuple[str, str | None]]:
+    declared = [entry.rpartition(":") for entry in env.get("AZUREML_DATASET_ENVIRONMENT_VARS", "").split(",") if entry]
+    return {name: (mode, env.get(name)) for name, _, mode in declared}
+
+
+def _outputs(env: Mapping[str, str]) -> dict[str, str]:
+    names = [name for name in env.get("AZUREML_DATASET_FILE_OUTPUTS", "").split(";") if name]
+    return {name: env[name] for name in names if name in env}
 
 
 def step_catalog(place: Place, workspace: str) -> StepCatalog:
@@ -79,11 +107,18 @@ def step_catalog(place: Place, workspace: str) -> StepCatalog:
 
     Returns:
         The catalog: one object a process for each workspace.
+
+    Raises:
+        RunEnvironmentException: This process is part of no step.
     """
     from scriptstep.runtime.catalog import StepCatalog
 
     context = current()
-    assert context is not None, "asked for outside a step"
+    if context is None:
+        raise RunEnvironmentException(
+            "this process was started by a step, but its AZUREML_* and SCRIPTSTEP_* variables are not all there",
+            help="start it with all the variables of the step's own process",
+        )
     key = (context.attempt, workspace)
     if key not in _catalogs:
         _catalogs[key] = StepCatalog(context, place, workspace)

@@ -1,5 +1,6 @@
-"""The run of a script that runs by itself, outside any pipeline: the whole interface, so that the script works; it keeps
-nothing.
+"""The run of a script that runs by itself, outside any pipeline: the whole interface, so that the script works.
+
+It keeps nothing. What only a workspace can give is an error that says what to use instead.
 """
 
 from __future__ import annotations
@@ -8,17 +9,28 @@ import shutil
 import uuid
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
-from scriptstep.errors import ArgumentError, RunEnvironmentException
+from scriptstep.errors import ArgumentAttributeError, ArgumentError, NotRegisteredError, RunEnvironmentException
 
 __all__ = ["_OfflineRun"]
+
+
+class _NoData(dict[str, Any]):
+    """The datasets of a run that was given none."""
+
+    def __missing__(self, name: str) -> NoReturn:
+        raise NotRegisteredError(
+            f"this script runs by itself, outside any pipeline: it was given no dataset '{name}'",
+            help="run it as a step, or use Dataset.get_by_name(workspace, name) here",
+        )
 
 
 class _OfflineRun:
     """A run that nobody records.
 
-    What is logged, tagged and uploaded can be read back from the same object, and is gone with it.
+    What is logged, tagged and uploaded can be read back from the same object, and is gone with it. It has a parent, as
+    a step has, so that what a script gives the pipeline's run has somewhere to go.
 
     Args:
         parent: The run that it is a child of.
@@ -28,11 +40,12 @@ class _OfflineRun:
     def __init__(self, parent: _OfflineRun | None = None, run_id: str | None = None) -> None:
         self._id = run_id or f"OfflineRun_{uuid.uuid4()}"
         self._parent = parent
+        self._is_parent = False
         self._children: list[_OfflineRun] = []
         self._metrics: dict[str, Any] = {}
         self._tags: dict[str, str] = {}
         self._properties: dict[str, str] = {}
-        self._files: dict[str, Path] = {}
+        self._files: dict[str, Path | bytes] = {}
         self._status = "Running"
         self.description: str | None = None
         self.display_name = self._id
@@ -78,7 +91,11 @@ class _OfflineRun:
 
     @property
     def parent(self) -> _OfflineRun | None:
-        """Returns: the run that it is a child of, or None."""
+        """Returns: the run that it is a child of; one made for it, which has none itself, where it is no child."""
+        if self._parent is None and not self._is_parent:
+            self._parent = _OfflineRun()
+            self._parent._is_parent = True
+            self._parent._children.append(self)
         return self._parent
 
     @property
@@ -94,28 +111,46 @@ class _OfflineRun:
     @property
     def input_datasets(self) -> dict[str, Any]:
         """Returns: nothing: only a step is given datasets."""
-        return {}
+        return _NoData()
 
     @property
     def output_datasets(self) -> dict[str, Any]:
         """Returns: nothing: only a step is given outputs."""
-        return {}
+        return _NoData()
 
     @property
     def experiment(self) -> Any:
         """The experiment: there is none.
 
         Raises:
-            RunEnvironmentException: Always.
+            ArgumentAttributeError: Always; it is an AttributeError, as in the SDK.
         """
-        raise RunEnvironmentException(
+        raise ArgumentAttributeError(
             "this script runs by itself, outside any pipeline: it has no experiment and no workspace",
             help="run it as a step, or use Workspace.from_config() here",
         )
 
+    @property
+    def identity(self) -> str:
+        """Returns: what names it in messages."""
+        return f"Run#{self._id}"
+
+    @property
+    def portal_url(self) -> str:
+        """Returns: the empty text: there is nothing to look at."""
+        return ""
+
+    def get_portal_url(self) -> str:
+        """Returns: the empty text: there is nothing to look at."""
+        return ""
+
     def get_status(self) -> str:
         """Returns: its status."""
         return self._status
+
+    def get_detailed_status(self) -> dict[str, Any]:
+        """Returns: its status."""
+        return {"status": self._status, "details": {"detailedMessage": ""}}
 
     def get_details(self) -> dict[str, Any]:
         """Returns: what there is to say of it."""
@@ -126,6 +161,10 @@ class _OfflineRun:
             "inputDatasets": [],
             "outputDatasets": [],
         }
+
+    def get_details_with_logs(self) -> dict[str, Any]:
+        """Returns: what there is to say of it; its log is what the script prints."""
+        return {**self.get_details(), "logFiles": {}}
 
     def get_tags(self) -> dict[str, str]:
         """Returns: its tags."""
@@ -220,15 +259,18 @@ class _OfflineRun:
     # files
 
     def upload_file(self, name: str, path_or_stream: Any, datastore_name: str | None = None) -> None:
-        """Remembers a file.
+        """Remembers a file, or what an open one gives.
 
         Raises:
             ArgumentError: There is no such file.
         """
-        if isinstance(path_or_stream, (str, Path)):
-            if not Path(path_or_stream).is_file():
-                raise ArgumentError(f"there is no file {path_or_stream}")
-            self._files[name] = Path(path_or_stream)
+        if hasattr(path_or_stream, "read"):
+            given = path_or_stream.read()
+            self._files[name] = given.encode() if isinstance(given, str) else bytes(given)
+            return
+        if not Path(path_or_stream).is_file():
+            raise ArgumentError(f"there is no file {path_or_stream}")
+        self._files[name] = Path(path_or_stream).absolute()
 
     def upload_files(self, names: list[str], paths: list[str], **options: Any) -> None:
         """Remembers files.
@@ -251,7 +293,7 @@ class _OfflineRun:
         if not folder.is_dir():
             raise ArgumentError(f"there is no folder {path}")
         for file in sorted(f for f in folder.rglob("*") if f.is_file()):
-            self._files[f"{name}/{file.relative_to(folder).as_posix()}"] = file
+            self._files[f"{name}/{file.relative_to(folder).as_posix()}"] = file.absolute()
 
     def download_file(self, name: str, output_file_path: str | None = None, _validate_checksum: bool = False) -> None:
         """Copies an uploaded file.
@@ -264,7 +306,30 @@ class _OfflineRun:
         target = Path(output_file_path or Path(name).name)
         target = target / Path(name).name if target.is_dir() else target
         target.parent.mkdir(parents=True, exist_ok=True)
-        shutil.copyfile(self._files[name], target)
+        file = self._files[name]
+        if isinstance(file, bytes):
+            target.write_bytes(file)
+        else:
+            shutil.copyfile(file, target)
+
+    def download_files(
+        self, prefix: str | None = None, output_directory: str | None = None, output_paths: Any = None, **options: Any
+    ) -> None:
+        """Copies uploaded files into a folder, the working directory where None is given.
+
+        Raises:
+            ArgumentError: There are not as many paths as files.
+        """
+        names = [name for name in self.get_file_names() if name.startswith(prefix or "")]
+        paths = names if output_paths is None else list(output_paths)
+        if len(paths) != len(names):
+            raise ArgumentError(f"download_files: {len(paths)} output_paths for {len(names)} files")
+        for name, path in zip(names, paths, strict=True):
+            self.download_file(name, str(Path(output_directory or ".") / path))
+
+    def get_all_logs(self, destination: str | None = None) -> list[str]:
+        """Returns: nothing: its log is what the script prints."""
+        return []
 
     def register_model(self, model_name: str, model_path: str | None = None, **details: Any) -> Any:
         """Models are registered in a workspace.
@@ -272,10 +337,65 @@ class _OfflineRun:
         Raises:
             RunEnvironmentException: Always.
         """
-        raise RunEnvironmentException(
-            f"model '{model_name}' cannot be registered by a script that runs by itself, outside any pipeline",
-            help="use Model.register(workspace, ...) here",
-        )
+        _alone(f"model '{model_name}' cannot be registered", "use Model.register(workspace, ...) here")
+
+    # what a workspace alone can give
+
+    def get_secret(self, name: str) -> NoReturn:
+        """Secrets belong to a workspace.
+
+        Raises:
+            RunEnvironmentException: Always.
+        """
+        _alone(f"there is no secret '{name}'", "use workspace.get_default_keyvault().get_secret(name) here")
+
+    def get_secrets(self, secrets: list[str]) -> NoReturn:
+        """Secrets belong to a workspace.
+
+        Raises:
+            RunEnvironmentException: Always.
+        """
+        _alone("there are no secrets", "use workspace.get_default_keyvault().get_secrets(names) here")
+
+    def get_environment(self) -> NoReturn:
+        """The environment is what a step's run configuration declares.
+
+        Raises:
+            RunEnvironmentException: Always.
+        """
+        _alone("there is no declared environment", "run it as a step")
+
+    def get_snapshot_id(self) -> NoReturn:
+        """A step keeps the content that it ran with.
+
+        Raises:
+            RunEnvironmentException: Always.
+        """
+        _alone("its code was not kept", "run it as a step")
+
+    def restore_snapshot(self, snapshot_id: str | None = None, path: str | None = None) -> NoReturn:
+        """A step keeps the content that it ran with.
+
+        Raises:
+            RunEnvironmentException: Always.
+        """
+        _alone("its code was not kept", "run it as a step")
+
+    def take_snapshot(self, file_or_folder_path: Any) -> NoReturn:
+        """Nothing is kept.
+
+        Raises:
+            RunEnvironmentException: Always.
+        """
+        _alone("nothing is kept of it", "run it as a step")
+
+    def submit_child(self, config: Any, tags: Any = None, **options: Any) -> NoReturn:
+        """Runs are submitted to an experiment.
+
+        Raises:
+            RunEnvironmentException: Always.
+        """
+        _alone("it can submit nothing", "use Experiment(workspace, name).submit(...) here")
 
     # its course
 
@@ -293,6 +413,9 @@ class _OfflineRun:
     def cancel(self) -> None:
         """Ends it."""
         self._status = "Canceled"
+
+    def clean(self) -> None:
+        """Changes nothing: nothing is left anywhere."""
 
     def flush(self, timeout_seconds: float = 300) -> None:
         """Changes nothing: nothing waits."""
@@ -317,3 +440,7 @@ class _OfflineRun:
             if tag_key is not None:
                 child.tag(tag_key, value)
         return children
+
+
+def _alone(what: str, help: str) -> NoReturn:
+    raise RunEnvironmentException(f"{what}: this script runs by itself, outside any pipeline", help=help)

@@ -318,14 +318,17 @@ class Model(ModelDetails):
         Raises:
             ArgumentError: A property that is there already would change.
         """
-        gone = set(remove_tags or ())
-        kept = {name: value for name, value in self.tags.items() if name not in gone}
-        new = texts(add_properties)
+        new, columns = texts(add_properties), {}
+        if add_tags or remove_tags:
+            gone = set(remove_tags or ())
+            columns["tags"] = {**{n: v for n, v in self.tags.items() if n not in gone}, **texts(add_tags)}
+        if new:
+            columns["properties"] = {**self.properties, **new}
         if changed := sorted(name for name, value in new.items() if self.properties.get(name, value) != value):
             raise ArgumentError(
                 f"model '{self.id}': properties stay as they are, and {', '.join(changed)} would change"
             )
-        self._change(tags={**kept, **texts(add_tags)}, properties={**self.properties, **new})
+        self._change(**columns)
 
     def add_tags(self, tags: Mapping[str, Any]) -> None:
         """Adds tags, in place of those of the same names."""

@@ -265,8 +265,8 @@ class LocalExecutor:
             return
         self._running.discard(handle)
         if told["state"] == "gone":
-            message = "the process that watched it was killed"
-            self._set(handle, Status(State.LOST, started=status.started, ended=told["time"], message=message))
+            killed = "the process that watched it was killed"
+            self._set(handle, Status(State.LOST, started=status.started, ended=told["time"], message=killed))
             return
         code, how, message = told.get("exit"), told["how"], told.get("message")
         self._set(

@@ -2,8 +2,8 @@
 
 The coordinator writes one JSON object a line to its standard input and reads them from its standard output. For each
 attempt the warden forks a guard, which starts the script, waits for it and ends whatever it left behind. Nothing
-outlives the coordinator, however it ends: the warden hears of that by the end of a pipe, and a guard of the warden's end
-likewise. A guard that is killed takes its script with it, and the warden ends what is left.
+outlives the coordinator, however it ends: the warden hears of that by the end of a pipe, and a guard of the warden's
+end likewise. A guard that is killed takes its script with it, and the warden ends what is left.
 
 On Linux a guard is the parent of its descendants' orphans, so also processes that left the session are ended. Elsewhere
 (macOS) orphans cannot be gathered: there it is the script's process group that is ended, and a process that leaves both
@@ -142,7 +142,7 @@ class Guard:
                 os.chdir(_bytes(order["cwd"]))
                 os.execve(program, argv, env)
             except BaseException as error:
-                os.write(failed_write, _words(error, program).encode("utf-8", "surrogateescape"))
+                os.write(failed_write, _words(error, program).encode("utf-8", "backslashreplace"))
             os._exit(127)
         os.close(failed_write)
         os.close(log)
@@ -152,7 +152,7 @@ class Guard:
         os.close(failed_read)
         if message:
             os.waitpid(self.script, 0)
-            raise OSError(message.decode("utf-8", "surrogateescape"))
+            raise OSError(message.decode())
 
     def _watch(self) -> None:
         """Returns when the script and all that it started are gone."""
@@ -281,8 +281,9 @@ def _words(error: BaseException, program: bytes | None = None) -> str:
     if error.errno == errno.E2BIG:
         return "its arguments and environment variables are longer than this system takes"
     about = error.filename if error.filename is not None else program
-    named = os.fsdecode(about) if isinstance(about, (str, bytes)) else ""
-    return f"{error.strerror}: {named}" if named else error.strerror
+    if isinstance(about, bytes):
+        about = about.decode("utf-8", "backslashreplace")
+    return f"{error.strerror}: {about}" if about else error.strerror
 
 
 def _write(descriptor: int, what: dict[str, Any]) -> None:
@@ -298,22 +299,29 @@ def _write_all(descriptor: int, data: bytes) -> None:
         pass
 
 
-def _below(root: int) -> list[int]:
-    """Returns: all processes below one, the nearest first, from what the system tells of parents."""
-    children: dict[int, list[int]] = {}
+def _children() -> dict[int, list[int]]:
+    """Returns: the children of each process, from what the system tells of parents; the dead among them too: one
+    whose first thread has ended looks dead, and lives.
+    """
+    found: dict[int, list[int]] = {}
     for name in os.listdir("/proc"):
         if name.isdigit():
             try:
                 with open(f"/proc/{name}/stat", "rb") as file:
-                    fields = file.read().rsplit(b")", 1)[1].split()
+                    parent = int(file.read().rsplit(b")", 1)[1].split()[1])
             except (OSError, IndexError):
                 continue
-            if fields[0] != b"Z":
-                children.setdefault(int(fields[1]), []).append(int(name))
-    found = list(children.get(root, ()))
+            found.setdefault(parent, []).append(int(name))
+    return found
+
+
+def _below(root: int) -> list[int]:
+    """Returns: all processes below one, the nearest first."""
+    children = _children()
+    found = [root]
     for pid in found:  # grows as it goes
         found += children.get(pid, ())
-    return found
+    return found[1:]
 
 
 def _signal_each(pids: list[int], number: int) -> None:
@@ -434,7 +442,7 @@ class Warden:
         limit = time.monotonic() + _GIVE_UP_S
         guards = {pid for _, _, pid in self.guards.values()}
         while time.monotonic() < limit:
-            strays = [pid for pid in _children(os.getpid()) if pid not in guards]
+            strays = [pid for pid in _children().get(os.getpid(), ()) if pid not in guards]
             if not strays:
                 return
             _signal_each([p for s in strays for p in (s, *_below(s))], signal.SIGKILL)
@@ -444,20 +452,6 @@ class Warden:
                 except ChildProcessError:
                     pass
             time.sleep(0.002)
-
-
-def _children(root: int) -> list[int]:
-    """Returns: the children of a process, the dead among them."""
-    found = []
-    for name in os.listdir("/proc"):
-        if name.isdigit():
-            try:
-                with open(f"/proc/{name}/stat", "rb") as file:
-                    if int(file.read().rsplit(b")", 1)[1].split()[1]) == root:
-                        found.append(int(name))
-            except (OSError, IndexError):
-                continue
-    return found
 
 
 if __name__ == "__main__":
