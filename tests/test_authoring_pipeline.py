@@ -159,7 +159,11 @@ def test_equal_pipelines_have_equal_nodes(make: Make) -> None:
 
 def test_a_cycle_is_refused_with_its_steps(make: Make) -> None:
     one, other = PipelineData("one"), PipelineData("other")
-    a, b, c = make("a", inputs=[other], outputs=[one]), make("b", inputs=[one], outputs=[other]), make("c", inputs=[one])
+    a, b, c = (
+        make("a", inputs=[other], outputs=[one]),
+        make("b", inputs=[one], outputs=[other]),
+        make("c", inputs=[one]),
+    )
     told = refused([c])
     assert "'a' needs 'b' needs 'a'" in told
     assert told.count("test_authoring_pipeline.py:") == 2
@@ -276,7 +280,9 @@ def test_the_experiments_name_can_be_set() -> None:
     assert callable(made._set_experiment_name)
 
 
-@given(st.recursive(st.integers(0, 7), lambda inner: st.tuples(st.booleans(), st.lists(inner, max_size=4)), max_leaves=10))
+@given(
+    st.recursive(st.integers(0, 7), lambda inner: st.tuples(st.booleans(), st.lists(inner, max_size=4)), max_leaves=10)
+)
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_in_a_sequence_each_element_comes_before_the_next(tmp_path: Path, shape: Any) -> None:
     (tmp_path / "main.py").write_text("")

@@ -166,7 +166,10 @@ def recorded(text: str) -> list[tuple[str, str, str]]:
 def listed(arguments: ast.arguments) -> list[tuple[str, str, str]]:
     positional = [*arguments.posonlyargs, *arguments.args]
     defaults: list[Any] = [None] * (len(positional) - len(arguments.defaults)) + list(arguments.defaults)
-    made = [(a.arg, "positional", ast.unparse(d) if d is not None else "") for a, d in zip(positional, defaults, strict=True)]
+    made = [
+        (a.arg, "positional", ast.unparse(d) if d is not None else "")
+        for a, d in zip(positional, defaults, strict=True)
+    ]
     if arguments.vararg:
         made.append((arguments.vararg.arg, "*", ""))
     for a, d in zip(arguments.kwonlyargs, arguments.kw_defaults, strict=True):
@@ -235,7 +238,11 @@ def test_a_difference_is_one(name: str) -> None:
         if member not in members and member not in members.get("__properties__", {}):
             continue
         found = getattr(home(full), member, None)
-        if member in members.get("__properties__", {}) or found is None or "NotImplementedError" in (found.__doc__ or ""):
+        if (
+            member in members.get("__properties__", {})
+            or found is None
+            or "NotImplementedError" in (found.__doc__ or "")
+        ):
             return
         assert ours(found) != recorded(members[member])
         return

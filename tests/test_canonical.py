@@ -8,6 +8,7 @@ from typing import Any
 
 from hypothesis import given
 from hypothesis import strategies as st
+
 from scriptstep.content import digest_bytes
 from scriptstep.engine.canonical import encode
 

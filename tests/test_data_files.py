@@ -136,7 +136,14 @@ def test_patterns_mean_what_they_mean_to_glob(tmp_path_factory: Any, names: set[
 
 @pytest.mark.parametrize(
     ("path", "single"),
-    [("a.csv", True), ("sub/deep/e[1].csv", False), ("другой", False), ("другой/*", False), ("**/c.csv", False), ("", False)],
+    [
+        ("a.csv", True),
+        ("sub/deep/e[1].csv", False),
+        ("другой", False),
+        ("другой/*", False),
+        ("**/c.csv", False),
+        ("", False),
+    ],
 )
 def test_only_the_path_of_one_file_is_a_single_file(store: Store, path: str, single: bool) -> None:
     dataset = Dataset.File.from_files((store, path))

@@ -24,7 +24,12 @@ def files(ws: Any, project: Path) -> FileDataset:
 
 def test_what_is_registered_is_found_by_name_version_and_id(ws: Any, files: FileDataset) -> None:
     registered = files.register(ws, "raw", "told", {"n": 1})
-    assert (registered.name, registered.version, registered.description, registered.tags) == ("raw", 1, "told", {"n": "1"})
+    assert (registered.name, registered.version, registered.description, registered.tags) == (
+        "raw",
+        1,
+        "told",
+        {"n": "1"},
+    )
     assert files.name is None
     for found in (
         Dataset.get_by_name(ws, "raw"),

@@ -52,7 +52,11 @@ FACTS: dict[str, tuple[list[str], str, list[Any]]] = {
     "letters": (["T", "F", "t"], "bool", [True, False, True]),
     "some bools": (["true", "", "false"], "object", [True, None, False]),
     "dates": (["2020-01-02", "", "2020-01-04"], "time", ["2020-01-02T00:00:00", None, "2020-01-04T00:00:00"]),
-    "slashes": (["2020/01/02", "2020/01/03", "2020/12/31"], "time", ["2020-01-02T00:00:00", "2020-01-03T00:00:00", "2020-12-31T00:00:00"]),
+    "slashes": (
+        ["2020/01/02", "2020/01/03", "2020/12/31"],
+        "time",
+        ["2020-01-02T00:00:00", "2020-01-03T00:00:00", "2020-12-31T00:00:00"],
+    ),
     "times": (
         ["2020-01-02 10:00:00.5", "2020-01-02T10:00:01", "2020-01-03"],
         "time",
@@ -63,8 +67,16 @@ FACTS: dict[str, tuple[list[str], str, list[Any]]] = {
         "time",
         ["2020-01-02T10:00:00", "2020-01-02T08:00:00", "2020-01-02T10:00:00"],
     ),
-    "day first": (["13-02-2020", "01-02-2020", "02-03-2020"], "time", ["2020-02-13T00:00:00", "2020-02-01T00:00:00", "2020-03-02T00:00:00"]),
-    "month first": (["02/13/2020", "01/02/2020", "02/03/2020"], "time", ["2020-02-13T00:00:00", "2020-01-02T00:00:00", "2020-02-03T00:00:00"]),
+    "day first": (
+        ["13-02-2020", "01-02-2020", "02-03-2020"],
+        "time",
+        ["2020-02-13T00:00:00", "2020-02-01T00:00:00", "2020-03-02T00:00:00"],
+    ),
+    "month first": (
+        ["02/13/2020", "01/02/2020", "02/03/2020"],
+        "time",
+        ["2020-02-13T00:00:00", "2020-01-02T00:00:00", "2020-02-03T00:00:00"],
+    ),
     "text": (["1", "x", "2"], "text", ["1", "x", "2"]),
     "words": (["NA", "None", "null"], "text", ["NA", "None", "null"]),
     "yes": (["yes", "no", "yes"], "text", ["yes", "no", "yes"]),
@@ -152,7 +164,11 @@ def test_odd_files(tmp_path: Path) -> None:
         frame = read(tmp_path / name, text, **options)
         return {column: plain(frame[column]) for column in frame.columns}
 
-    assert told("ragged", "x,y\n1\n1,2,3\n\n4,5\n") == {"x": [1, 1, 4], "y": [None, 2.0, 5.0], "Column3": [None, 3.0, None]}
+    assert told("ragged", "x,y\n1\n1,2,3\n\n4,5\n") == {
+        "x": [1, 1, 4],
+        "y": [None, 2.0, 5.0],
+        "Column3": [None, 3.0, None],
+    }
     assert told("doubled", "x,x,\n1,2,3\n") == {"x": [1], "x_1": [2], "Column3": [3]}
     assert told("lines", 'x,y\n1,"a\nb"\n2,c\n', support_multi_line=True) == {"x": [1, 2], "y": ["a\nb", "c"]}
     assert told("empty text", 'x,y\n,\n1,""\n', empty_as_string=True) == {"x": ["", "1"], "y": ["", ""]}

@@ -11,6 +11,7 @@ from hashlib import sha256
 from pathlib import Path
 
 import pytest
+
 from scriptstep.engine import environment_identity as identity
 from scriptstep.engine.executors.local import probe_interpreter
 

@@ -8,12 +8,11 @@ import random
 import shutil
 from collections.abc import Iterable
 from pathlib import Path
-from typing import Any
 
 import pytest
+
 from scriptstep.content import scan_code
 from scriptstep.errors import RuleFileError
-
 from tests.as_user import as_user, give_away, users_folder
 from tests.oracle.git_kept import git_kept, git_version, make_repository
 
@@ -76,7 +75,9 @@ def disagreements(group: str, folder: Path, rule_file: bytes) -> list[str]:
             build(root, [{"p": ".gitignore"}], rule_file)
         kept = set(scan_code(os.fsdecode(root), threads=1).manifest.paths()) - {rule_file}
         names = [bytes.fromhex(name["px"]) if isinstance(name, dict) else name.encode() for name in case["kept"]]
-        expected = {b"/".join(rule_file if part == b".gitignore" else part for part in name.split(b"/")) for name in names}
+        expected = {
+            b"/".join(rule_file if part == b".gitignore" else part for part in name.split(b"/")) for name in names
+        }
         expected.discard(rule_file)
         if rule_file != b".gitignore":
             # Some rules speak of `.gitignore` by name: of the renamed files themselves nothing is known.
@@ -105,13 +106,65 @@ def test_the_cases_are_all_there() -> None:
 
 # Random trees, against the git that is installed.
 
-NAMES = ["a", "b", "ab", "abc", "a.b", "x.log", "foo", "Foo", "f o", "é", "d", "build", ".env", "a-b", "[a]", "*", "\\", "#x", "!y", "tmp "]
-ATOMS = ["a", "b", "ab", "*", "**", "?", "[ab]", "[!a]", "[a-c]", "*.log", ".", "foo", "d", "build", "\\", "[", "]", "é", " ", "!", "#", "x", "[[:alpha:]]"]
+NAMES = [
+    "a",
+    "b",
+    "ab",
+    "abc",
+    "a.b",
+    "x.log",
+    "foo",
+    "Foo",
+    "f o",
+    "é",
+    "d",
+    "build",
+    ".env",
+    "a-b",
+    "[a]",
+    "*",
+    "\\",
+    "#x",
+    "!y",
+    "tmp ",
+]
+ATOMS = [
+    "a",
+    "b",
+    "ab",
+    "*",
+    "**",
+    "?",
+    "[ab]",
+    "[!a]",
+    "[a-c]",
+    "*.log",
+    ".",
+    "foo",
+    "d",
+    "build",
+    "\\",
+    "[",
+    "]",
+    "é",
+    " ",
+    "!",
+    "#",
+    "x",
+    "[[:alpha:]]",
+]
 
 
 def random_rule(chance: random.Random) -> str:
-    parts = ["".join(chance.choices(ATOMS, k=chance.choice((1, 1, 1, 2, 3)))) for _ in range(chance.choice((1, 1, 1, 2, 2, 3)))]
-    line = chance.choice(("", "", "", "/", "**/", "!", "!/")) + "/".join(parts) + chance.choice(("", "", "", "/", "/*", "/**", " ", "\r"))
+    parts = [
+        "".join(chance.choices(ATOMS, k=chance.choice((1, 1, 1, 2, 3))))
+        for _ in range(chance.choice((1, 1, 1, 2, 2, 3)))
+    ]
+    line = (
+        chance.choice(("", "", "", "/", "**/", "!", "!/"))
+        + "/".join(parts)
+        + chance.choice(("", "", "", "/", "/*", "/**", " ", "\r"))
+    )
     return chance.choice(NAMES) if chance.random() < 0.2 else line
 
 
@@ -201,7 +254,10 @@ def test_a_file_that_git_tracks_although_ignored_is_left_out_all_the_same(tmp_pa
 
 
 def test_an_amlignore_in_the_root_switches_every_gitignore_off(tmp_path: Path) -> None:
-    write(tmp_path, {".gitignore": "a\n", "a": "", "b": "", "sub/.gitignore": "*\n", "sub/a": "", "sub/b": "", ".amlignore": "b\n"})
+    write(
+        tmp_path,
+        {".gitignore": "a\n", "a": "", "b": "", "sub/.gitignore": "*\n", "sub/a": "", "sub/b": "", ".amlignore": "b\n"},
+    )
     assert kept(tmp_path) == [".amlignore", ".gitignore", "a", "sub/.gitignore", "sub/a"]
 
 
@@ -224,13 +280,29 @@ def test_with_one_in_the_root_an_amlignore_further_down_counts(tmp_path: Path) -
 def test_git_and_scriptstep_are_never_content(rules: str, tmp_path: Path) -> None:
     write(
         tmp_path,
-        {".gitignore": rules, ".git/config": "", ".scriptstep/history.db": "", "m.py": "", "lib/.git/HEAD": "", "lib/.scriptstep/x": ""},
+        {
+            ".gitignore": rules,
+            ".git/config": "",
+            ".scriptstep/history.db": "",
+            "m.py": "",
+            "lib/.git/HEAD": "",
+            "lib/.scriptstep/x": "",
+        },
     )
-    write(tmp_path, {"lib/m.py": "", "worktree/.git": "gitdir: /elsewhere\n", "worktree/m.py": "", "lib/.gitmodules": ""})
+    write(
+        tmp_path, {"lib/m.py": "", "worktree/.git": "gitdir: /elsewhere\n", "worktree/m.py": "", "lib/.gitmodules": ""}
+    )
     assert kept(tmp_path) == [".gitignore", "lib/.gitmodules", "lib/m.py", "m.py", "worktree/m.py"]
 
 
-BUILTIN = ["__pycache__/m.cpython-311.pyc", "m.pyc", "m.pyo", ".ipynb_checkpoints/n.ipynb", ".DS_Store", "scriptstep.toml"]
+BUILTIN = [
+    "__pycache__/m.cpython-311.pyc",
+    "m.pyc",
+    "m.pyo",
+    ".ipynb_checkpoints/n.ipynb",
+    ".DS_Store",
+    "scriptstep.toml",
+]
 
 
 def test_built_in_rules_leave_out_what_is_nobodys_content(tmp_path: Path) -> None:
@@ -251,7 +323,10 @@ def test_a_rule_further_down_undoes_a_built_in_one_there_alone(tmp_path: Path) -
 
 
 def test_a_virtual_environment_is_left_out_wherever_it_lies(tmp_path: Path) -> None:
-    write(tmp_path, {"env/pyvenv.cfg": "", "env/bin/python": "", "a/b/my env/pyvenv.cfg": "", "a/b/my env/x": "", "a/x": ""})
+    write(
+        tmp_path,
+        {"env/pyvenv.cfg": "", "env/bin/python": "", "a/b/my env/pyvenv.cfg": "", "a/b/my env/x": "", "a/x": ""},
+    )
     assert kept(tmp_path) == ["a/x"]
 
 
@@ -310,7 +385,7 @@ def _scan_with_a_locked_rule_file(root: str, name: str) -> str:
     os.chmod(path, 0)
     try:
         return repr(scan_code(root).manifest.paths())
-    except RuleFileError as error:  # noqa: F821
+    except RuleFileError as error:
         return str(error)
 
 

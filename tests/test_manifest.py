@@ -12,9 +12,9 @@ import pytest
 from blake3 import blake3
 from hypothesis import given, settings
 from hypothesis import strategies as st
+
 from scriptstep.content import Change, Manifest, digest_bytes, scan_code, scan_tree
 from scriptstep.errors import TreeDamaged
-
 from tests.make_manifest_vectors import vectors
 from tests.oracle import manifest_reference as reference
 
@@ -42,7 +42,10 @@ def test_a_golden_vector_is_what_it_was(vector: dict[str, str]) -> None:
     manifest = Manifest.from_bytes(encoded)
     assert manifest.digest == vector["digest"]
     assert manifest.to_bytes() == encoded
-    listed = [{**entry, "digest": entry["digest"] if entry["kind"] in ("file", "executable") else ""} for entry in vector["entries"]]
+    listed = [
+        {**entry, "digest": entry["digest"] if entry["kind"] in ("file", "executable") else ""}
+        for entry in vector["entries"]
+    ]
     found = [
         {
             "path": entry.path.hex(),
@@ -85,7 +88,9 @@ def test_a_scan_agrees_with_the_slow_reference(seed: int, tmp_path: Path) -> Non
     assert found.digest == reference.digest(rows)
     assert found.to_bytes() == reference.encode(rows)
     assert len(found) == len(rows) and found.total_size == sum(row[2] for row in rows)
-    assert scan_code(tmp_path).manifest.digest == reference.digest(reference.rows_of(os.fsencode(tmp_path), folders=False))
+    assert scan_code(tmp_path).manifest.digest == reference.digest(
+        reference.rows_of(os.fsencode(tmp_path), folders=False)
+    )
 
 
 @pytest.mark.parametrize("threads", [1, 2, 3, 8, 33])
@@ -238,9 +243,16 @@ def test_a_subset_is_what_lies_at_or_below(wanted: list[str | bytes], left: list
 
 
 def test_a_diff_names_each_kind_of_change() -> None:
-    before = manifest_of(file(b"gone", b"1"), file(b"old", b"moved"), file(b"x", b"x"), file(b"same"), file(b"c", b"1"), file(b"k"))
+    before = manifest_of(
+        file(b"gone", b"1"), file(b"old", b"moved"), file(b"x", b"x"), file(b"same"), file(b"c", b"1"), file(b"k")
+    )
     after = manifest_of(
-        file(b"new", b"2"), file(b"to", b"moved"), file(b"x", b"x", "executable"), file(b"same"), file(b"c", b"2"), ("directory", b"k", 0, b"", b"")
+        file(b"new", b"2"),
+        file(b"to", b"moved"),
+        file(b"x", b"x", "executable"),
+        file(b"same"),
+        file(b"c", b"2"),
+        ("directory", b"k", 0, b"", b""),
     )
     assert before.diff(after) == [
         Change("changed", b"c", None),
@@ -253,7 +265,9 @@ def test_a_diff_names_each_kind_of_change() -> None:
 
 
 def test_an_executable_that_changed_its_bytes_too_is_changed() -> None:
-    assert [c.kind for c in manifest_of(file(b"a", b"1")).diff(manifest_of(file(b"a", b"2", "executable")))] == ["changed"]
+    assert [c.kind for c in manifest_of(file(b"a", b"1")).diff(manifest_of(file(b"a", b"2", "executable")))] == [
+        "changed"
+    ]
 
 
 def test_a_renamed_file_is_paired_once() -> None:

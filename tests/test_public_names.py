@@ -34,6 +34,7 @@ from scriptstep import (
     PipelineData,
     PipelineParameter,
     PipelineRun,
+    PortDataReference,
     PythonScriptStep,
     PyTorchConfiguration,
     RunConfiguration,
@@ -173,9 +174,8 @@ def test_port_bindings(make_step: Make, ws: Any, run: Make) -> None:
 def test_port_data_reference_of_a_finished_run_feeds_another_pipeline(make_step: Make, ws: Any, run: Make) -> None:
     data = PipelineData("plain")
     finished = run(make_step("write", WRITE, arguments=[data], outputs=[data]))
-    PortDataReference = type(finished.find_step_run("write")[0].get_output_data("plain"))
-    assert PortDataReference.__name__ == "PortDataReference"
     reference = finished.find_step_run("write")[0].get_output_data("plain")
+    assert isinstance(reference, PortDataReference)
     again = run(make_step("read", READ, arguments=[reference], inputs=[reference]))
     assert "read written" in log_of(again, "read")
 
@@ -192,7 +192,7 @@ def test_step_sequence_and_run_after(make_step: Make, ws: Any) -> None:
 
 
 def test_a_step_made_from_the_base_class(project: Path, run: Make) -> None:
-    from azureml.pipeline.core._python_script_step_base import _PythonScriptStepBase
+    from scriptstep.authoring.python_script_step import _PythonScriptStepBase
 
     class _MineBase(_PythonScriptStepBase):
         pass
@@ -206,7 +206,7 @@ def test_a_step_made_from_the_base_class(project: Path, run: Make) -> None:
 
 
 def test_run_configuration_environment_and_conda_dependencies(make_step: Make, ws: Any, run: Make) -> None:
-    from azureml.core.runconfig import DockerSection
+    from scriptstep.workspace.docker import DockerSection
 
     conda = CondaDependencies.create(pip_packages=["scriptstep"], conda_packages=["python"])
     environment = Environment("mine")
@@ -288,11 +288,12 @@ def test_a_tabular_dataset_is_read_in_the_step(make_step: Make, ws: Any, run: Ma
     assert "sum 6 6" in log_of(run(make_step("sum", code, inputs=[given])), "sum")
 
 
-@pytest.mark.parametrize("mode", ["as_mount", "as_download"])
-def test_a_file_dataset_arrives_as_folder_or_as_file(mode: str, make_step: Make, ws: Any, run: Make) -> None:
+@pytest.mark.parametrize("mounted", [True, False])
+def test_a_file_dataset_arrives_as_folder_or_as_file(mounted: bool, make_step: Make, ws: Any, run: Make) -> None:
     datastore = data_file(ws)
-    folder = getattr(Dataset.File.from_files((datastore, "raw/*.txt")).as_named_input("many"), mode)()
-    file = getattr(Dataset.File.from_files((datastore, "raw/one.txt")).as_named_input("one"), mode)()
+    folder = Dataset.File.from_files((datastore, "raw/*.txt")).as_named_input("many")
+    file = Dataset.File.from_files((datastore, "raw/one.txt")).as_named_input("one")
+    folder, file = (d.as_mount() if mounted else d.as_download() for d in (folder, file))
     config = DatasetConsumptionConfig("config", Dataset.File.from_files((datastore, "raw")), mode="mount")
     code = """
         import os, sys

@@ -118,7 +118,11 @@ def test_tuples_will_do_and_the_users_lists_stay_as_they_are() -> None:
 def test_what_stands_for_what(tmp_path: Path) -> None:
     file = tmp_path / "a.csv"
     file.write_text("a\n1\n")
-    read, written, config = PipelineData("read"), PipelineData("w", output_name="written"), OutputFileDatasetConfig("made")
+    read, written, config = (
+        PipelineData("read"),
+        PipelineData("w", output_name="written"),
+        OutputFileDatasetConfig("made"),
+    )
     reference, binding = DataReference("store", "reference", "raw"), OutputPortBinding("bound")
     pair = (PipelineParameter("where", DataPath("store", "x")), DataPathComputeBinding())
     dataset = Dataset.File.from_files(file)
@@ -239,7 +243,9 @@ def test_a_dataset_given_by_a_parameter_is_one_port(tmp_path: Path) -> None:
 NAMES = ["a", "ab", "a_b", "данные", "x1"]
 PREFIXES = ["$AZUREML_DATAREFERENCE_", "DatasetConsumptionConfig:", "DatasetOutputConfig:"]
 TOKENS = {prefix + name: InputRef(f"{n}.{name}") for n, prefix in enumerate(PREFIXES) for name in NAMES}
-TEXT = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0")).filter(lambda t: not has_placeholder(t))
+TEXT = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0")).filter(
+    lambda t: not has_placeholder(t)
+)
 PIECES = st.lists(st.one_of(TEXT, st.sampled_from(sorted(TOKENS))), max_size=8)
 
 

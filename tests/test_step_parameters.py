@@ -328,7 +328,12 @@ def test_example_1_reads_a_reference_and_writes_data(spec: Spec) -> None:
         outputs=[made],
         compute_target=Target("cpu"),
     )
-    assert found.arguments == (("--input",), (InputRef("blob_input_data"),), ("--output",), (OutputRef("output_data1"),))
+    assert found.arguments == (
+        ("--input",),
+        (InputRef("blob_input_data"),),
+        ("--output",),
+        (OutputRef("output_data1"),),
+    )
     assert found.compute == ("cpu", "AmlCompute")
 
 

@@ -68,7 +68,9 @@ def refused(make: Make, **given: Any) -> str:
 
 
 def test_data_flows_from_step_to_step(make: Make) -> None:
-    data = PipelineData("data", output_name="made", is_directory=True, output_path_on_compute="x", output_overwrite=True)
+    data = PipelineData(
+        "data", output_name="made", is_directory=True, output_path_on_compute="x", output_overwrite=True
+    )
     writer = make("writer", outputs=[data], arguments=[data])
     reader = make("reader", inputs=[data], arguments=[data])
     found = specs(reader)
@@ -101,7 +103,9 @@ def test_one_input_may_be_declared_by_two_objects(make: Make, by: str) -> None:
 
 def test_two_words_on_how_it_arrives_are_refused(make: Make) -> None:
     data = PipelineData("data")
-    assert "by mount in inputs and by download" in refused(make, inputs=[data.as_mount()], arguments=[data.as_download()])
+    assert "by mount in inputs and by download" in refused(
+        make, inputs=[data.as_mount()], arguments=[data.as_download()]
+    )
 
 
 def test_references_and_their_copies_are_one_input(make: Make) -> None:
@@ -118,7 +122,12 @@ def test_a_pair_of_path_and_binding(make: Make) -> None:
     where = (PipelineParameter("where", DataPath("store", "x")), DataPathComputeBinding())
     step = make(inputs=[path, where], arguments=[where, (path[0], path[1])])
     one, other = inputs(step)
-    assert (one.name, one.source, one.mode, one.path_on_compute) == ("raw", DataLocation("store", "raw", "raw"), "download", "here")
+    assert (one.name, one.source, one.mode, one.path_on_compute) == (
+        "raw",
+        DataLocation("store", "raw", "raw"),
+        "download",
+        "here",
+    )
     assert (other.name, other.source) == ("where", ParameterSource("where"))
     assert step._wiring.arguments == ((InputRef("where"),), (InputRef("raw"),))
     assert Pipeline(Space(), step).graph.params["where"] is where[0]
@@ -151,7 +160,9 @@ def test_datasets_arrive_as_datasets(make: Make, tmp_path: Path) -> None:
 
 def test_output_datasets_are_declared_by_standing_in_arguments(make: Make) -> None:
     made = OutputFileDatasetConfig("made", destination=("store", "/x/{run-id}"), source="here")
-    writer = make("writer", arguments=["--out", made.as_upload(overwrite=True).register_on_complete("kept", "told", {"n": 1})])
+    writer = make(
+        "writer", arguments=["--out", made.as_upload(overwrite=True).register_on_complete("kept", "told", {"n": 1})]
+    )
     reader = make("reader", arguments=["--in", made.as_input("data"), made.as_input("again").as_download()])
     found = specs(reader)
     (output,) = found["writer"].outputs
@@ -182,7 +193,9 @@ def test_an_output_dataset_in_inputs_is_read(make: Make) -> None:
 
 
 def test_outputs_are_read_as_tables(make: Make) -> None:
-    table = OutputFileDatasetConfig("made").read_delimited_files(separator=";").keep_columns(["a", "b"]).drop_columns("b")
+    table = (
+        OutputFileDatasetConfig("made").read_delimited_files(separator=";").keep_columns(["a", "b"]).drop_columns("b")
+    )
     writer = make("writer", outputs=[table.register_on_complete("kept")])
     (read,) = inputs(make("reader", inputs=[table.as_input("t")]))
     (output,) = specs(writer)["writer"].outputs
@@ -204,7 +217,9 @@ def test_pipeline_data_as_dataset(make: Make) -> None:
     writer = make("writer", outputs=[kept], arguments=[data, data.as_dataset()])
     assert writer._wiring.arguments == ((OutputRef("made"),), (OutputRef("made"),))
     table = data.as_dataset().parse_parquet_files().as_named_input("table").keep_columns("a")
-    reader = make("reader", inputs=[kept.as_named_input("files").as_download("here"), table, data.as_dataset().as_direct()])
+    reader = make(
+        "reader", inputs=[kept.as_named_input("files").as_download("here"), table, data.as_dataset().as_direct()]
+    )
     found = specs(reader)
     (output,) = found["writer"].outputs
     assert (output.name, output.kind, output.as_dataset) == ("made", "data", True)
@@ -290,7 +305,11 @@ def test_an_input_does_not_take_a_variable_that_scripts_need(make: Make, name: s
 
 
 def test_duplicate_ports_are_refused(make: Make) -> None:
-    data, one, other = PipelineData("data"), PipelineData("a", output_name="same"), PipelineData("b", output_name="same")
+    data, one, other = (
+        PipelineData("data"),
+        PipelineData("a", output_name="same"),
+        PipelineData("b", output_name="same"),
+    )
     assert "two inputs are named 'data'" in refused(make, inputs=[data, data])
     assert "two inputs are named 'raw'" in refused(
         make, inputs=[DataReference("store", "raw", "a"), DataReference("store", "raw", "b")]

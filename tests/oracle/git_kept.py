@@ -42,7 +42,14 @@ def git_kept(repository: Path, tree: Path) -> set[bytes]:
         Their paths below the directory.
     """
     home = repository.parent.parent / "home"
-    where = [f"--git-dir={repository}", f"--work-tree={tree}", "-c", "core.ignoreCase=false", "-c", "core.quotePath=false"]
+    where = [
+        f"--git-dir={repository}",
+        f"--work-tree={tree}",
+        "-c",
+        "core.ignoreCase=false",
+        "-c",
+        "core.quotePath=false",
+    ]
     listed = _git(home, *where, "ls-files", "--others", "--exclude-standard", "-z", cwd=tree)
     return {path for path in listed.split(b"\0") if path}
 

@@ -72,6 +72,7 @@ class StepEnded:
         reason: Why, or what came of it. Where it failed, the first line is the reason, the rest is shown at the end.
         log_tail: The last lines that it printed, where it failed.
         run_id: Id of the pipeline run; empty for the run that started last.
+        reusable: Whether its result may be used again.
     """
 
     step: str
@@ -80,6 +81,7 @@ class StepEnded:
     reason: str
     log_tail: Sequence[str] = ()
     run_id: str = ""
+    reusable: bool = True
 
 
 @dataclass(frozen=True)

@@ -115,7 +115,7 @@ class Teller:
     def _step_ended(self, run: _Run, event: StepEnded, width: int | None) -> list[Line]:
         first, *more = (event.reason or "").split("\n")
         if event.verdict in ("ran", "reused"):
-            run.done.append(event.step)
+            run.done += [event.step] if event.reusable else []
         elif event.verdict == "failed":
             run.failures.append(_Failure(event.step, more, event.log_tail))
             more = []

@@ -14,7 +14,9 @@ from pathlib import Path
 from typing import Any
 
 from scriptstep.console import Notice, RunEnded, RunStarted, StepEnded, StepStarted, Verdict, console
+from scriptstep.console.log_tail import log_tail
 from scriptstep.engine.attempt import State, Status
+from scriptstep.engine.endings import why_ended, why_refused
 from scriptstep.engine.executors.local import LocalExecutor
 from scriptstep.engine.planner import Planner, StepPlan
 from scriptstep.engine.recorder import Recorder
@@ -30,7 +32,6 @@ __all__ = ["ActiveRun", "Submission", "active", "start", "unfinished"]
 
 _POLL_S = 0.05
 _CANCEL_POLL_S = 0.25
-_TAIL_LINES = 12
 
 
 @dataclass
@@ -164,7 +165,7 @@ class _Coordinator:
         self._workspace = submission.workspace
         self._history, self._store = submission.catalog.history, submission.catalog.store
         self._home = self._workspace._place.home
-        self.run_id = str(uuid.uuid4())
+        self.run_id = self._free_id()
         self._order = submission.graph.order()
         self._specs: dict[str, StepSpec] = {n.node_id: n.spec for n in submission.graph.module_nodes}
         self._jobs = max(1, submission.jobs or os.cpu_count() or 1)
@@ -178,18 +179,27 @@ class _Coordinator:
 
     # --- the run's own record
 
+    def _free_id(self) -> str:
+        # A run's folder is named by the beginning of its id.
+        while True:
+            run_id = str(uuid.uuid4())
+            try:
+                (self._home / "runs" / run_id[:8]).mkdir(parents=True)
+            except FileExistsError:
+                continue
+            return run_id
+
     def _record_run(self) -> None:
         directory = Path("runs") / self.run_id[:8]
         folder = self._home / directory
-        folder.mkdir(parents=True, exist_ok=True)
         self._lock = RunLock(folder)
         self._rows: dict[str, RunRow] = {}
         stamp = now()
-        common = {"workspace": self._workspace.name, "experiment": self._s.experiment, "created": stamp}
+        common: dict[str, Any] = {"workspace": self._workspace.name, "experiment": self._s.experiment, "created": stamp}
         with self._history.transaction():
             self._history.add_experiment(self._workspace.name, self._s.experiment)
             self._run_row = self._history.add_run(
-                _new_row(
+                RunRow(
                     **common,
                     id=self.run_id,
                     kind="pipeline",
@@ -207,7 +217,7 @@ class _Coordinator:
                 spec = self._specs[node_id]
                 name = _untaken(plain(spec.name), taken)
                 self._rows[node_id] = self._history.add_run(
-                    _new_row(
+                    RunRow(
                         **common,
                         id=str(uuid.uuid4()),
                         kind="step",
@@ -304,8 +314,8 @@ class _Coordinator:
                 done: list[str] = []
                 while ready and len(to_run) + len(self._running) < self._jobs * 4:
                     done += self._decide(ready.popleft(), to_run)
-                while to_run and len(self._running) < self._jobs:
-                    done += self._launch(to_run.popleft(), executor)
+                while (plan := self._next_to_run(to_run)) is not None:
+                    done += self._launch(plan, executor)
                 if self._running and not done:
                     executor.wait(_POLL_S)
                 done += self._collect(executor)
@@ -340,18 +350,31 @@ class _Coordinator:
                 return []
             reason = self._recorder.reuse(plan)
         except AzureMLException as mistake:
-            self._fail(node_id, _where(spec, mistake), None, None)
+            self._fail(node_id, why_refused(spec, mistake), None, None)
             return [node_id]
         self._counts["reused"] += 1
         self._saved_s += plan.verdict.reuse.duration_s
         self._tell(spec, "reused", plan.verdict.reuse.duration_s, reason)
         return [node_id]
 
+    def _next_to_run(self, to_run: deque[StepPlan]) -> StepPlan | None:
+        """Takes out the first step that has room: on this machine, and on its compute target."""
+        if len(self._running) >= self._jobs:
+            return None
+        for plan in to_run:
+            target = plan.spec.compute[0] if plan.spec.compute else None
+            table = (self._workspace._settings.compute or {}).get(target or "")
+            beside = sum(1 for p in self._running.values() if p.spec.compute == plan.spec.compute)
+            if table is None or table.max_nodes is None or beside < table.max_nodes:
+                to_run.remove(plan)
+                return plan
+        return None
+
     def _launch(self, plan: StepPlan, executor: LocalExecutor) -> list[str]:
         try:
             attempt = self._recorder.begin(plan)
         except AzureMLException as mistake:
-            self._fail(plan.node_id, _where(plan.spec, mistake), None, None)
+            self._fail(plan.node_id, why_refused(plan.spec, mistake), None, None)
             return [plan.node_id]
         plan.handle = executor.submit(attempt)
         self._running[plan.handle] = plan
@@ -378,7 +401,7 @@ class _Coordinator:
             self._tell(spec, "cancelled", plan.seconds(status), "")
             return
         if status.state is not State.SUCCEEDED:
-            self._fail(plan.node_id, _why(status, spec), plan, status)
+            self._fail(plan.node_id, why_ended(spec, status), plan, status)
             return
         try:
             reason, warnings = self._recorder.finish(plan, status)
@@ -398,7 +421,7 @@ class _Coordinator:
         tail: list[str] = []
         if plan is not None and status is not None:
             self._recorder.stopped(plan, "Failed", error, status)
-            tail = _tail(plan.folder.log)
+            tail = log_tail(plan.folder.log)
         else:
             self._history.update_run(row.id, status="Failed", ended=now(), error=error)
         seconds = plan.seconds(status) if plan is not None and status is not None else None
@@ -407,7 +430,7 @@ class _Coordinator:
     def _tell(
         self, spec: StepSpec, verdict: Verdict, seconds: float | None, reason: str, tail: Sequence[str] = ()
     ) -> None:
-        console().send(StepEnded(spec.name, verdict, seconds, reason, tail, self.run_id))
+        console().send(StepEnded(spec.name, verdict, seconds, reason, tail, self.run_id, spec.allow_reuse))
 
     # --- the end
 
@@ -452,31 +475,6 @@ class _Coordinator:
         return None
 
 
-def _new_row(**given: Any) -> RunRow:
-    row: dict[str, Any] = {
-        "number": 0,
-        "parent": None,
-        "root": None,
-        "status": "NotStarted",
-        "started": None,
-        "ended": None,
-        "description": None,
-        "error": None,
-        "node_id": None,
-        "script": None,
-        "compute": None,
-        "exit_code": None,
-        "reused_from": None,
-        "verdict": None,
-        "artifacts": None,
-        "details": {},
-        "owner": None,
-        "cancel_requested": False,
-    }
-    row.update(given)
-    return RunRow(**row)
-
-
 def _untaken(name: str, taken: set[str]) -> str:
     chosen, count = name[:80], 1
     while chosen.lower() in taken:
@@ -484,36 +482,3 @@ def _untaken(name: str, taken: set[str]) -> str:
         chosen = f"{name[:80]}-{count}"
     taken.add(chosen.lower())
     return chosen
-
-
-def _where(spec: StepSpec, mistake: AzureMLException) -> str:
-    message = mistake.message if spec.name in mistake.message else f"step '{spec.name}': {mistake.message}"
-    if spec.declared_at and spec.declared_at not in message:
-        message += f"\n  --> {spec.declared_at}"
-    return message + (f"\nhelp: {mistake.help}" if mistake.help else "")
-
-
-def _why(status: Status, spec: StepSpec) -> str:
-    if status.state is State.TIMEOUT:
-        return f"took longer than the {spec.run.timeout_s:g} s that its run configuration allows"
-    if status.message:
-        return status.message
-    if status.signal:
-        import signal
-
-        try:
-            name = signal.Signals(status.signal).name
-        except ValueError:
-            name = str(status.signal)
-        return f"killed by signal {name}"
-    return f"exit code {status.exit_code}"
-
-
-def _tail(log: Path) -> list[str]:
-    try:
-        with log.open("rb") as file:
-            file.seek(0, os.SEEK_END)
-            file.seek(max(0, file.tell() - 16384))
-            return file.read().decode("utf-8", "replace").splitlines()[-_TAIL_LINES:]
-    except OSError:
-        return []

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import re
 import secrets
+import uuid
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -43,7 +44,7 @@ class Mask:
 
     def _read_or_make(self) -> bytes:
         if not self._place.exists():
-            aside = self._place.with_suffix(f".{os.getpid()}")
+            aside = self._place.with_suffix(f".{uuid.uuid4().hex}")
             descriptor = os.open(aside, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
             with os.fdopen(descriptor, "wb") as file:
                 file.write(secrets.token_bytes(32))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import sys
+import uuid
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -327,7 +328,7 @@ class Planner:
         place = self._workspace._place.home / "packages" / f"{digest}.json"
         if not place.exists():
             place.parent.mkdir(parents=True, exist_ok=True)
-            aside = place.with_suffix(f".{os.getpid()}")
+            aside = place.with_suffix(f".{uuid.uuid4().hex}")
             aside.write_text(json.dumps(listed), encoding="utf-8")
             os.replace(aside, place)
         return digest, note

@@ -96,7 +96,9 @@ class Recorder:
                 )
         plan.folder.path.mkdir(parents=True, exist_ok=True)
         plan.taker = EventTaker(self._target(plan), plan.folder.events, plan.folder.path)
-        self._history.update_run(plan.row.id, status="Running", started=now(), verdict=plan.verdict.to_json())
+        self._history.update_run(
+            plan.row.id, status="Running", started=now(), verdict=plan.verdict.to_json(), details=_inputs(plan)
+        )
         self._history.set_properties(plan.row.id, {**self._properties(plan), "ContentSnapshotId": digest})
         return stage(
             plan.spec,
@@ -164,7 +166,7 @@ class Recorder:
                 ended=now(),
                 exit_code=0,
                 artifacts=artifacts,
-                details=details,
+                details={**_inputs(plan), **details},
                 verdict={**plan.verdict.to_json(), "outcome": self._outcome(plan, collected)},
             )
         self._done(plan, collected.trees, plan.row.id)
@@ -221,7 +223,7 @@ class Recorder:
                 reused_from=result.run,
                 artifacts=result.artifacts,
                 verdict=plan.verdict.to_json(),
-                details=details,
+                details={**_inputs(plan), **details},
             )
             properties = self._properties(plan)
             properties |= {"azureml.isreused": "true", "azureml.reusedrunid": result.run}
@@ -338,6 +340,22 @@ class Recorder:
             latest = self._history.model(self._workspace.name, name)
             told.append(f"model {name}" + (f" {latest.version}" if latest else ""))
         return told
+
+
+def _inputs(plan: StepPlan) -> dict[str, Any]:
+    """Returns: the datasets that a step was given, as its run's details list them."""
+    given = [i for i in plan.inputs if i.dataset_id is not None]
+    return {
+        "input_datasets": [
+            {
+                "id": i.dataset_id,
+                "name": i.spec.name,
+                "mode": i.spec.mode,
+                "path_on_compute": i.spec.path_on_compute,
+            }
+            for i in given
+        ]
+    }
 
 
 def _workspace_variables(workspace: Any, experiment: str) -> dict[str, str]:

@@ -199,7 +199,7 @@ def stage(
         inputs=given,
         outputs=outputs,
         node_count=spec.run.node_count,
-        process_count=spec.run.process_count_per_node,
+        process_count=_process_count(spec),
         resources={},
         timeout_s=spec.run.timeout_s,
     )
@@ -321,6 +321,14 @@ def _download(resolved: ResolvedInput, place: Path, store: ContentStore) -> None
             copy = place / name
             copy.parent.mkdir(parents=True, exist_ok=True)
             shutil.copyfile(file, copy)
+
+
+def _process_count(spec: StepSpec) -> int:
+    """Returns: processes on each node; workers and parameter servers count where TensorFlow is what runs them."""
+    run = spec.run
+    if run.framework.lower() == "tensorflow" and (run.communicator or "").lower() == "parameterserver":
+        return max(run.process_count_per_node, run.worker_count, run.parameter_server_count)
+    return run.process_count_per_node
 
 
 def used_parameters(spec: StepSpec) -> set[str]:

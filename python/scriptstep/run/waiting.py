@@ -11,6 +11,7 @@ from contextlib import suppress
 from typing import TYPE_CHECKING, cast
 
 from scriptstep.console import Event, RunEnded, RunStarted, StepEnded, StepStarted, console, notice
+from scriptstep.console.log_tail import log_tail
 from scriptstep.console.text import count
 from scriptstep.errors import ActivityFailedException
 from scriptstep.history import RunRow
@@ -33,7 +34,6 @@ __all__ = [
 
 _POLL_S = 0.2
 _CANCEL_S = 30.0
-_TAIL = 12
 _submitted: list[ActiveRun] = []
 
 
@@ -273,13 +273,4 @@ def tail(run: Run, step: str) -> list[str]:
     log = run._catalog.files(step).get(LOG)
     if log is None:
         return []
-    try:
-        with log.open("rb") as file:
-            file.seek(0, 2)
-            file.seek(max(0, file.tell() - 65536))
-            lines = file.read().decode("utf-8", "replace").splitlines()
-    except OSError:
-        return []
-    start = max(0, len(lines) - _TAIL)
-    traces = [i for i, line in enumerate(lines) if line.startswith("Traceback (most recent call last)")]
-    return lines[min([start, *traces[-1:]]) :] if traces and len(lines) - traces[-1] <= 200 else lines[start:]
+    return log_tail(log)

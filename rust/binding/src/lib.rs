@@ -8,6 +8,7 @@ mod waiting;
 use std::collections::hash_map::DefaultHasher;
 use std::hash::{Hash, Hasher};
 use std::path::PathBuf;
+use std::sync::atomic::Ordering;
 
 use pyo3::prelude::*;
 use pyo3::types::PyBytes;
@@ -109,26 +110,29 @@ fn scan_code(
     threads: usize,
 ) -> PyResult<(Manifest, Vec<String>)> {
     let raised = std::sync::Mutex::new(None);
-    let tell = |found: &Survey| {
-        let Some(call) = &on_survey else { return };
-        Python::attach(|py| {
-            let largest: Vec<(Bound<'_, PyBytes>, u64)> =
-                found.largest.iter().map(|(name, size)| (PyBytes::new(py, name), *size)).collect();
-            if let Err(error) = call.call1(py, (found.files, found.size, largest))
+    let found = wait_for(py, |cancelled| {
+        let tell = |found: &Survey| {
+            if let Some(call) = &on_survey
+                && let Err(error) = Python::attach(|py| tell_survey(py, call, found))
                 && let Ok(mut slot) = raised.lock()
             {
                 *slot = Some(error);
+                cancelled.store(true, Ordering::Relaxed);
             }
-        });
-    };
-    let found = wait_for(py, |cancelled| {
+        };
         let options = Options { threads, cancelled: Some(cancelled), on_survey: Some(&tell), ..Options::default() };
         scan::scan_code(&OsFs, &root, &options)
-    })?;
+    });
     match raised.into_inner() {
         Ok(Some(error)) => Err(error),
-        _ => Ok(scanned(found)),
+        _ => found.map(scanned),
     }
+}
+
+fn tell_survey(py: Python<'_>, call: &Py<PyAny>, found: &Survey) -> PyResult<()> {
+    let largest: Vec<(Bound<'_, PyBytes>, u64)> =
+        found.largest.iter().map(|(name, size)| (PyBytes::new(py, name), *size)).collect();
+    call.call1(py, (found.files, found.size, largest)).map(drop)
 }
 
 #[pyfunction]

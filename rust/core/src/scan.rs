@@ -1,6 +1,6 @@
 //! Reads a directory into a manifest: the one way in.
 
-use std::io::Read;
+use std::io::{ErrorKind, Read};
 use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
@@ -93,7 +93,9 @@ pub(crate) fn scan_sources(fs: &dyn Fs, root: &Path, options: &Options) -> Resul
     let mut tries = 0;
     loop {
         tries += 1;
-        match scan_once(fs, root, options) {
+        // A directory is surveyed once, however often it is read.
+        let on_survey = options.on_survey.filter(|_| tries == 1);
+        match scan_once(fs, root, &Options { on_survey, ..*options }) {
             Err(Error::Changed(path)) if tries == TRIES => return Err(Error::Changed(path)),
             Err(Error::Changed(_)) => {}
             Err(Error::Io { path, .. }) if path != root && tries == TRIES && fs.stat(root).is_ok() => {
@@ -115,16 +117,34 @@ fn scan_once(fs: &dyn Fs, root: &Path, options: &Options) -> Result<Sources> {
             Walked { found: vec![found], ..Walked::default() }
         }
         _ => {
-            let wrong = std::io::Error::from(std::io::ErrorKind::NotADirectory);
+            let wrong = std::io::Error::from(ErrorKind::NotADirectory);
             return Err(Error::io("read", root, wrong));
         }
     };
+    if !walked.unreadable.is_empty() {
+        return Err(all_unreadable(fs, root, walked));
+    }
     if let Some(tell) = options.on_survey {
         tell(&survey(&walked.found));
     }
     let entries = read_all(fs, root, &walked.found, options)?;
     let manifest = Manifest::new(entries)?;
     Ok(Sources { scan: Scan { manifest, warnings: walked.warnings.clone() }, walked })
+}
+
+/// The error that lists what cannot be read: what the walk could not enter, and the files that cannot be opened.
+fn all_unreadable(fs: &dyn Fs, root: &Path, walked: Walked) -> Error {
+    let mut all = walked.unreadable;
+    all.extend(walked.found.into_iter().filter(|item| matches!(item.what, What::File(_))).filter_map(|item| {
+        let error = fs.open(&item.source, false).err()?;
+        (error.kind() == ErrorKind::PermissionDenied).then(|| (item.source, error.kind().to_string()))
+    }));
+    unreadable(root, all)
+}
+
+fn unreadable(root: &Path, mut found: Vec<(PathBuf, String)>) -> Error {
+    found.sort();
+    Error::Unreadable { root: root.to_path_buf(), found }
 }
 
 /// Reads the files on all threads; each takes the next that is left.
@@ -143,7 +163,7 @@ fn read_all(fs: &dyn Fs, root: &Path, found: &[Found], options: &Options) -> Res
             }
             match read_one(fs, item, &mut buffer, options) {
                 Ok(entry) => entries.push(entry),
-                Err(Error::Io { path, source, .. }) if source.kind() == std::io::ErrorKind::PermissionDenied => {
+                Err(Error::Io { path, source, .. }) if source.kind() == ErrorKind::PermissionDenied => {
                     unreadable.push((path, source.kind().to_string()));
                 }
                 Err(error) => {
@@ -167,13 +187,12 @@ fn read_all(fs: &dyn Fs, root: &Path, found: &[Found], options: &Options) -> Res
         });
         work();
     });
-    let mut all = gathered.into_inner().unwrap_or_else(PoisonError::into_inner);
+    let all = gathered.into_inner().unwrap_or_else(PoisonError::into_inner);
     if let Some(fatal) = all.fatal {
         return Err(fatal);
     }
     if !all.unreadable.is_empty() {
-        all.unreadable.sort();
-        return Err(Error::Unreadable { root: root.to_path_buf(), found: all.unreadable });
+        return Err(unreadable(root, all.unreadable));
     }
     Ok(all.entries)
 }
@@ -210,7 +229,7 @@ fn digest_file(fs: &dyn Fs, path: &Path, seen: &Stat, buffer: &mut [u8], options
         let mut total = 0;
         loop {
             let count = match file.read(buffer) {
-                Err(error) if error.kind() == std::io::ErrorKind::Interrupted => continue,
+                Err(error) if error.kind() == ErrorKind::Interrupted => continue,
                 other => other.map_err(|e| Error::io("read", path, e))?,
             };
             if count == 0 {

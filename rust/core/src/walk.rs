@@ -3,7 +3,7 @@
 
 use std::collections::HashMap;
 use std::ffi::OsStr;
-use std::io::Read;
+use std::io::{ErrorKind, Read};
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -44,6 +44,8 @@ pub(crate) struct Walked {
     pub read_through: Vec<Vec<u8>>,
     /// What is neither file, folder nor link, relative: left out.
     pub special: Vec<Vec<u8>>,
+    /// What cannot be read, and why not.
+    pub unreadable: Vec<(PathBuf, String)>,
 }
 
 /// A folder to walk: the root, or what a link that leads out points at.
@@ -62,7 +64,6 @@ pub(crate) fn walk(fs: &dyn Fs, root: &Path, options: &Options) -> Result<Walked
     let rule_file = options.rules.then(|| rule_file_name(fs, root));
     let rules = if options.rules { RuleStack::with_builtins() } else { RuleStack::default() };
     let mut all = Walked::default();
-    let mut unreadable = Vec::new();
     let mut jobs = vec![Job { folder: canonical.clone(), place: Vec::new(), rules, within: vec![canonical] }];
     while let Some(job) = jobs.pop() {
         let walker = Walker { fs, options, rule_file, job: &job, shared: Mutex::default() };
@@ -77,12 +78,8 @@ pub(crate) fn walk(fs: &dyn Fs, root: &Path, options: &Options) -> Result<Walked
         all.warnings.extend(shared.walked.warnings);
         all.read_through.extend(shared.walked.read_through);
         all.special.extend(shared.walked.special);
-        unreadable.extend(shared.unreadable);
+        all.unreadable.extend(shared.walked.unreadable);
         jobs.extend(shared.jobs);
-    }
-    if !unreadable.is_empty() {
-        unreadable.sort();
-        return Err(Error::Unreadable { root: root.to_path_buf(), found: unreadable });
     }
     all.warnings.sort();
     Ok(all)
@@ -96,7 +93,6 @@ fn rule_file_name(fs: &dyn Fs, root: &Path) -> &'static str {
 #[derive(Default)]
 struct Shared {
     walked: Walked,
-    unreadable: Vec<(PathBuf, String)>,
     jobs: Vec<Job>,
     fatal: Option<Error>,
     /// The rules in force in each folder that was entered.
@@ -122,10 +118,7 @@ impl Walker<'_> {
                 Box::new(|result| match result {
                     _ if self.options.is_cancelled() => WalkState::Quit,
                     Ok(entry) => self.visit(&entry).unwrap_or_else(|error| self.end(error)),
-                    Err(error) => {
-                        self.note_unreadable(&error);
-                        WalkState::Continue
-                    }
+                    Err(error) => self.missed(&error).map_or_else(|error| self.end(error), |()| WalkState::Continue),
                 })
             });
         self.shared.into_inner().unwrap_or_else(PoisonError::into_inner)
@@ -140,10 +133,35 @@ impl Walker<'_> {
         WalkState::Quit
     }
 
-    fn note_unreadable(&self, error: &ignore::Error) {
-        let path = error_path(error).unwrap_or(&self.job.folder).to_path_buf();
-        let why = error.io_error().map_or_else(|| error.to_string(), |e| e.kind().to_string());
-        self.with(|shared| shared.unreadable.push((path, why)));
+    /// Takes note of what the walker could not list.
+    fn missed(&self, error: &ignore::Error) -> Result<()> {
+        let path = error_path(error).unwrap_or(&self.job.folder);
+        match error.io_error() {
+            Some(source) if source.kind() == ErrorKind::NotFound => {
+                Err(Error::io("read", path, ErrorKind::NotFound.into()))
+            }
+            Some(source) => {
+                self.note_unreadable(path, source);
+                Ok(())
+            }
+            None => Err(Error::io("read", path, std::io::Error::other(error.to_string()))),
+        }
+    }
+
+    fn note_unreadable(&self, path: &Path, why: &std::io::Error) {
+        self.with(|shared| shared.walked.unreadable.push((path.to_path_buf(), why.kind().to_string())));
+    }
+
+    /// What a call told; what must not be read is noted and passed over.
+    fn allowed<T>(&self, path: &Path, told: std::io::Result<T>) -> Result<Option<T>> {
+        match told {
+            Ok(told) => Ok(Some(told)),
+            Err(error) if error.kind() == ErrorKind::PermissionDenied => {
+                self.note_unreadable(path, &error);
+                Ok(None)
+            }
+            Err(error) => Err(Error::io("read", path, error)),
+        }
     }
 
     fn visit(&self, entry: &DirEntry) -> Result<WalkState> {
@@ -182,7 +200,7 @@ impl Walker<'_> {
     }
 
     fn visit_leaf(&self, path: Vec<u8>, source: &Path, rules: &RuleStack) -> Result<()> {
-        let stat = self.fs.stat(source).map_err(|e| Error::io("read", source, e))?;
+        let Some(stat) = self.allowed(source, self.fs.stat(source))? else { return Ok(()) };
         match stat.kind {
             FileKind::File => self.add(path, source, What::File(stat)),
             FileKind::Link => self.visit_link(path, source, rules)?,
@@ -197,7 +215,14 @@ impl Walker<'_> {
 
     fn visit_link(&self, path: Vec<u8>, source: &Path, rules: &RuleStack) -> Result<()> {
         let text = self.fs.read_link(source).map_err(|e| Error::io("read", source, e))?;
-        let Ok(target) = self.fs.canonical(source) else {
+        let found = self.fs.canonical(source);
+        if let Err(error) = &found
+            && error.kind() == ErrorKind::PermissionDenied
+        {
+            self.note_unreadable(source, error);
+            return Ok(());
+        }
+        let Ok(target) = found else {
             self.warn(source, "a link that leads nowhere, kept as a link");
             self.add(path, source, What::Link(text.as_os_str().as_bytes().to_vec()));
             return Ok(());
@@ -217,7 +242,7 @@ impl Walker<'_> {
     }
 
     fn read_through(&self, path: Vec<u8>, source: &Path, target: PathBuf, rules: &RuleStack) -> Result<()> {
-        let stat = self.fs.stat(&target).map_err(|e| Error::io("read", source, e))?;
+        let Some(stat) = self.allowed(source, self.fs.stat(&target))? else { return Ok(()) };
         match stat.kind {
             FileKind::Directory if rules.ignores(&path, true) => return Ok(()),
             FileKind::Directory => {
@@ -290,7 +315,10 @@ impl Walker<'_> {
             _ => return Ok(None),
         }
         let wrong = |reason: String| Error::RuleFile { path: path.to_path_buf(), reason };
-        let mut file = self.fs.open(path, false).map_err(|e| wrong(format!("cannot be read: {}", e.kind())))?;
+        let mut file = self.fs.open(path, false).map_err(|e| match e.kind() {
+            ErrorKind::NotFound => Error::io("read", path, e),
+            kind => wrong(format!("cannot be read: {kind}")),
+        })?;
         match file.stat() {
             Ok(stat) if stat.kind == FileKind::File => {}
             _ => return Ok(None),

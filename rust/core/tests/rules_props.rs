@@ -154,6 +154,10 @@ proptest! {
         prop_assert!(pattern.matches(name.as_bytes()));
         prop_assert_eq!(pattern.matches(other.as_bytes()), name == other);
     }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 200, failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
     fn more_than_64_places_are_held_like_few(head in "a{0,140}", tail in "[ab]{0,140}") {
