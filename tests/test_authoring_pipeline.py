@@ -94,8 +94,8 @@ def test_all_that_is_needed_is_pulled_in(make: Make) -> None:
 def test_what_a_step_writes_stands_for_the_step(make: Make) -> None:
     data, config = PipelineData("data"), OutputFileDatasetConfig("made")
     make("writer", outputs=[data], arguments=[config])
-    for given in (data, data.as_dataset(), config, config.as_upload()):
-        assert names(pipeline([given])) == ["writer"]
+    for output in (data, data.as_dataset(), config, config.as_upload()):
+        assert names(pipeline([output])) == ["writer"]
     assert "no step writes 'nothing'" in refused(PipelineData("nothing"))
 
 

@@ -348,6 +348,17 @@ def test_ctrl_c_at_the_terminal_is_for_the_coordinator(tmp_path: Path) -> None:
     assert not is_alive(pid)
 
 
+@on_linux
+def test_the_warden_starts_with_what_its_interpreter_may_need(
+    executor: LocalExecutor, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("LD_LIBRARY_PATH", "/where/libpython/lies")
+    finish(executor, executor.submit(attempt(tmp_path, "")))
+    assert executor._warden is not None
+    given = Path(f"/proc/{executor._warden.pid}/environ").read_bytes().split(b"\0")
+    assert b"LD_LIBRARY_PATH=/where/libpython/lies" in given
+
+
 # --- where orphans cannot be gathered, as on macOS
 
 

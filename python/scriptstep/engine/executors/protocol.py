@@ -36,19 +36,22 @@ class Executor(Protocol):
         """Returns: what it can do."""
 
     def submit(self, attempt: Attempt) -> str:
-        """Takes an attempt; the same id twice is one attempt. Returns its handle."""
+        """Takes an attempt; the same id twice is one attempt. Returns its handle.
+
+        What is wrong with the attempt itself (no such program, too many processes) is in its status.
+        """
 
     def poll(self, handles: list[str]) -> dict[str, Status]:
         """Returns: how the attempts go, by handle."""
 
     def wait(self, timeout: float) -> None:
-        """Returns when any attempt changed, or after `timeout` seconds."""
+        """Returns when the status of any attempt is not what this thread last polled, or after `timeout` seconds."""
 
     def cancel(self, handle: str, grace_s: float = 10) -> None:
         """Ends an attempt with its whole process tree; also one that has not begun."""
 
     def logs(self, handle: str, rank: int = 0, offset: int = 0) -> tuple[bytes, int]:
-        """Returns: what was printed from an offset on, and the next offset."""
+        """Returns: what was printed from an offset on, perhaps not all of it, and the next offset."""
 
     def reattach(self, handles: list[str]) -> None:
         """Takes up attempts of a coordinator that is gone."""

@@ -34,8 +34,7 @@ class WardenProcess:
             stdout=subprocess.PIPE,
             stderr=subprocess.DEVNULL,
             start_new_session=True,  # Ctrl-C at the terminal is for the coordinator
-            cwd="/",
-            env={},
+            cwd="/",  # its environment is this one's: an interpreter may need LD_LIBRARY_PATH to start at all
         )
         assert self._process.stdin is not None
         assert self._process.stdout is not None
