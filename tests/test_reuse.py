@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from scriptstep import Dataset, Model, PipelineData, PipelineParameter, RunConfiguration
+from scriptstep import Dataset, Experiment, Model, Pipeline, PipelineData, PipelineParameter, RunConfiguration
 
 WRITE = """
     import argparse, pathlib
@@ -336,3 +337,30 @@ def test_a_reused_step_shows_logs_metrics_and_files_of_the_run_it_came_from(
     assert again.get_file_names() == first.get_file_names()
     again.download_file("outputs/report.txt", str(project / "got.txt"))
     assert (project / "got.txt").read_text() == "fine"
+
+
+def test_a_model_that_others_register_while_the_step_runs_is_a_change(
+    make_step: Make, run: Make, verdicts: Tell, ws: Any, project: Path
+) -> None:
+    code = f"""
+        import os, time
+        from azureml.core import Model, Run
+        print("judged", Model(Run.get_context().experiment.workspace, "champion").version)
+        open({str(project / "read")!r}, "w").close()
+        while not os.path.exists({str(project / "go on")!r}):
+            time.sleep(0.01)
+    """
+    (project / "m.txt").write_text("1")
+    Model.register(ws, model_path=str(project / "m.txt"), model_name="champion")
+    submitted = Experiment(ws, "test").submit(Pipeline(ws, steps=[make_step("judge", code)]))
+    limit = time.monotonic() + 20
+    while not (project / "read").exists() and time.monotonic() < limit:
+        time.sleep(0.01)
+    (project / "m.txt").write_text("2")
+    Model.register(ws, model_path=str(project / "m.txt"), model_name="champion")
+    (project / "go on").touch()
+    submitted.wait_for_completion(show_output=False)
+    assert "judged 1" in submitted.find_step_run("judge")[0].get_job_log()
+    again = run(make_step("judge", code))
+    assert verdicts(again) == {"judge": "ran"}
+    assert "judged 2" in again.find_step_run("judge")[0].get_job_log()

@@ -364,3 +364,21 @@ def test_a_chain_of_20000_steps_is_planned_without_recursion(make_step: Make, ws
     order = [pipeline.graph.get_node(n).name for n in pipeline.graph.order()]
     assert order == [f"s{number}" for number in range(20_000)]
     assert pipeline.validate() == []
+
+
+def test_a_huge_source_directory_is_warned_of_with_the_lines_that_help(
+    make_step: Make, run: Make, project: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    from scriptstep.engine import planner
+
+    assert (planner._LARGE_FILES, planner._LARGE_BYTES) == (20_000, 1_000_000_000)
+    monkeypatch.setattr(planner, "_LARGE_BYTES", 1_000_000)
+    folder = project / "src" / "huge"
+    (folder / "data").mkdir(parents=True)
+    (folder / "data" / "big.bin").write_bytes(bytes(1_100_000))
+    (folder / "small.txt").write_text("x")
+    run(make_step("huge", "print(1)"))
+    told = " ".join(capsys.readouterr().err.split())
+    assert "1.1 MB in 3 files" in told
+    assert "big.bin" in told
+    assert ".amlignore: /data/" in told

@@ -170,7 +170,7 @@ def test_what_loads_in_a_step_needs_the_standard_library_alone(tmp_path: Path) -
 
 
 def test_the_bootstrap_is_written_for_any_python_3() -> None:
-    ast.parse((BOOTSTRAP / "sitecustomize.py").read_text(), feature_version=(3, 4))
+    ast.parse((BOOTSTRAP / "sitecustomize.py").read_text(), feature_version=(3, 7))
 
 
 def test_a_python_of_any_version_starts_as_ever(tmp_path: Path) -> None:

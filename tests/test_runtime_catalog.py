@@ -52,9 +52,8 @@ class World:
         target = Target(self.outside, self.context.run_id, "parent-1", home / "runs" / "parent-1")
         self.taker = EventTaker(target, self.context.events, self.context.run_dir)
         self.inside = StepCatalog(self.context, Place(home), "ws")
-        self.is_taking = threading.Event()
-        self.is_taking.set()
-        self.ended = False
+        self.is_taking, self.ended = True, False
+        self.lock = threading.Lock()
         self.thread = threading.Thread(target=self._take)
         self.thread.start()
 
@@ -94,6 +93,11 @@ class World:
     def holds(self, read: dict[str, Any], parent: str = "parent-1") -> bool:
         return read_digest(read_value(self.outside, read["what"], read["args"], parent)) == read["digest"]
 
+    def take(self, is_taking: bool) -> None:
+        """From now on events are taken in, or not."""
+        with self.lock:
+            self.is_taking = is_taking
+
     def close(self) -> None:
         self.ended = True
         self.thread.join()
@@ -101,8 +105,9 @@ class World:
 
     def _take(self) -> None:
         while not self.ended:
-            if self.is_taking.is_set():
-                self.taker.take()
+            with self.lock:
+                if self.is_taking:
+                    self.taker.take()
             time.sleep(0.002)
 
 
@@ -431,7 +436,7 @@ def test_what_was_written_is_read_at_once(world: World) -> None:
 
 
 def test_writing_does_not_wait_for_the_coordinator(world: World) -> None:
-    world.is_taking.clear()
+    world.take(False)
     begin = time.monotonic()
     for n in range(100):
         world.inside.log_metrics([MetricRow(world.context.run_id, "loss", "scalar", n)])
@@ -483,10 +488,10 @@ def test_what_is_not_there_cannot_be_uploaded_or_registered(world: World) -> Non
 
 def test_a_file_is_kept_as_it_was_when_it_was_uploaded(world: World) -> None:
     file = folder_of(world, {"a.txt": "before"}) / "a.txt"
-    world.is_taking.clear()
+    world.take(False)
     world.inside.upload(world.context.run_id, "a.txt", file)
     file.write_text("after")
-    world.is_taking.set()
+    world.take(True)
     assert world.inside.files(world.context.run_id)["a.txt"].read_text() == "before"
 
 
@@ -502,7 +507,7 @@ def test_a_coordinator_that_takes_nothing_in_is_waited_for_so_long_and_named(
 ) -> None:
     monkeypatch.setattr(catalog_module, "_SAID_AFTER_S", 0.05)
     monkeypatch.setattr(catalog_module, "_TAKEN_IN_S", 0.15)
-    world.is_taking.clear()
+    world.take(False)
     with pytest.raises(UserErrorException, match=r"'add_compute' was not taken in within 0\.15 s"):
         world.inside.add_compute(ComputeRow("cpu", "AmlCompute"))
     assert "'add_compute' waits" in capsys.readouterr().err

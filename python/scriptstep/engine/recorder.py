@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -18,6 +18,7 @@ from scriptstep.engine.staging import RunFacts, stage
 from scriptstep.errors import TreeDamaged, UserErrorException
 from scriptstep.graph import StepOutput, StepSpec
 from scriptstep.history import History, RunRow, now
+from scriptstep.runtime.reads import is_of_own_making
 from scriptstep.workspace.datastore import Datastore
 from scriptstep.workspace.local_catalog import LocalCatalog
 
@@ -61,6 +62,7 @@ class Recorder:
             bootstrap=Path(scriptstep.runtime.__file__).parent / "bootstrap",
             variables=_workspace_variables(self._workspace, submission.experiment),
             inherited=planner.inherited,
+            settings_file=self._workspace._place.settings_file,
         )
         self._destinations = Destinations(self._root_of, store)
         self.trees: set[str] = set()
@@ -292,16 +294,19 @@ class Recorder:
         return {
             "tree": plan.scan.manifest.digest,
             "after": [attempt for _, attempt in self._planner.conditions(plan.spec).after],
-            "reads": [
-                {**read, "digest_after": self._planner.read_again(read["what"], read["args"])}
-                for read in plan.taker.reads
-            ],
+            "reads": [self._with_own_change(read, plan.taker.effects) for read in plan.taker.reads],
             "files": {
                 i.spec.name: file_rows(i.files, resolver)
                 for i in plan.inputs
                 if i.files is not None and not resolver.by_content
             },
         }
+
+    def _with_own_change(self, read: dict[str, Any], effects: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+        """What the attempt itself registered is no change of what it read; what others did meanwhile is."""
+        if not is_of_own_making(read["what"], read["args"], effects):
+            return read
+        return {**read, "digest_after": self._planner.read_again(read["what"], read["args"])}
 
     def _place_outputs(self, spec: StepSpec, trees: Mapping[str, str], run_id: str) -> tuple[dict[str, Any], list[str]]:
         placed: dict[str, Any] = {}

@@ -103,12 +103,14 @@ class RunFacts:
         bootstrap: The folder whose `sitecustomize` serves scriptstep inside steps.
         variables: `AZUREML_*` variables of the workspace and experiment.
         inherited: Variables that the settings ask to pass on, with their values.
+        settings_file: The project's settings, or None.
     """
 
     home: Path
     bootstrap: Path
     variables: Mapping[str, str]
     inherited: Mapping[str, str]
+    settings_file: Path | None = None
 
 
 def plain(name: str) -> str:
@@ -232,6 +234,8 @@ def _environment(
         SCRIPTSTEP_RUN_DIR=str(folder.path),
         SCRIPTSTEP_CATALOG="scriptstep.runtime.context:step_catalog",
     )
+    if facts.settings_file is not None:
+        env["SCRIPTSTEP_SETTINGS"] = str(facts.settings_file)
     return env
 
 

@@ -8,8 +8,6 @@ from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, NoReturn, TypeVar
 
-from typing_extensions import Self
-
 from scriptstep.errors import ArgumentError, NotRegisteredError, RunEnvironmentException
 from scriptstep.history import RunRow, now
 from scriptstep.run import files
@@ -20,6 +18,8 @@ from scriptstep.run.run_files import HasFiles
 from scriptstep.run.status import ENDED, short, status_of
 
 if TYPE_CHECKING:
+    from typing_extensions import Self
+
     from scriptstep.run.experiment import Experiment
     from scriptstep.workspace.catalog import Catalog
     from scriptstep.workspace.workspace import Workspace

@@ -255,6 +255,10 @@ class AbstractAzureStorageDatastore(AbstractDatastore):
         root, start = self._root(), relative_path(prefix or "", "prefix")
         if start and str(prefix).endswith("/"):
             start += "/"
+        # Inside a step the catalog takes down what is read past the step's inputs.
+        note = getattr(self._in_workspace()._catalog, "note_datastore_files", None)
+        if note is not None:
+            note(self.name, start)
         chosen = ((file, file.relative_to(root).as_posix()) for file in files_below(root))
         pairs = ((file, Path(target_path) / name) for file, name in chosen if name.startswith(start))
         copied, left = copy_each(pairs, overwrite, f"download from datastore '{self.name}'")
