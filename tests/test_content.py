@@ -352,6 +352,33 @@ def test_a_folder_whose_names_are_seen_and_whose_files_are_not_is_unreadable() -
         assert told[0] == "unreadable" and f"{folder}/root/sub/a" in told[1]
 
 
+def _scan_links_to_what_is_locked(root: str) -> list[str]:
+    for name in ("locked/file", "code/main.py", "other"):
+        os.makedirs(os.path.dirname(f"{root}/{name}"), exist_ok=True)
+        Path(f"{root}/{name}").write_text(name)
+    os.symlink("../locked/file", f"{root}/code/into")
+    os.symlink("../locked", f"{root}/code/folder")
+    os.symlink("../other", f"{root}/code/other")
+    os.chmod(f"{root}/other", 0)
+    os.chmod(f"{root}/locked", 0)
+    told = []
+    for scan in (scan_code, scan_tree):
+        try:
+            scan(f"{root}/code")
+        except UnreadableContent as error:
+            told.append(str(error))
+    return told
+
+
+def test_a_link_to_what_must_not_be_read_is_unreadable_and_not_one_that_leads_nowhere() -> None:
+    with users_folder() as folder:
+        give_away(folder)
+        told = as_user(_scan_links_to_what_is_locked, folder)
+        assert len(told) == 2
+        for message in told:
+            assert f"{folder}/code/into" in message and f"{folder}/locked" in message and f"{folder}/other" in message
+
+
 def _scan_a_locked_root(root: str) -> list[str]:
     os.makedirs(root)
     os.chmod(root, 0)

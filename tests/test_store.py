@@ -573,6 +573,21 @@ def test_damage_is_found_named_and_set_aside_on_restore(damage: Callable[[Path],
     assert scan_code(tmp_path / "again").manifest.digest == digest
 
 
+def test_a_damaged_file_that_trees_share_is_not_linked_again(store: ContentStore, code: Path, tmp_path: Path) -> None:
+    first = store.save(code)
+    (code / "main.py").write_text("print(2)")
+    second = store.save(code, base=first.digest)
+    bend(store.content_path(first.digest) / "lib" / "a.py")
+    with pytest.raises(TreeDamaged):
+        store.restore(second.digest, tmp_path / "copy")
+    # The first one has the same file, and nobody has read it since.
+    store.save(code, base=first.digest)
+    store.restore(second.digest, tmp_path / "again")
+    assert scan_code(tmp_path / "again").manifest == second
+    with pytest.raises(TreeDamaged):
+        store.restore(first.digest, tmp_path / "first")
+
+
 @pytest.mark.timeout(20)
 @pytest.mark.parametrize("damage", DAMAGES)
 def test_damage_is_found_and_named_on_verify(damage: Callable[[Path], None], store: ContentStore, code: Path) -> None:

@@ -23,6 +23,8 @@ const LARGEST: usize = 10;
 pub struct Options<'a> {
     /// Whether ignore rules apply: they do to code, never to outputs and data.
     pub rules: bool,
+    /// Whether links are taken for what they say, wherever they lead: those of a stored tree are.
+    pub links_as_they_are: bool,
     /// Threads; 0 for as many as there are cores.
     pub threads: usize,
     /// Set from elsewhere to end it.
@@ -113,7 +115,7 @@ fn scan_once(fs: &dyn Fs, root: &Path, options: &Options) -> Result<Sources> {
         FileKind::Directory => walk(fs, root, options)?,
         FileKind::File if !options.rules => {
             let source = fs.canonical(root).map_err(|e| Error::io("read", root, e))?;
-            let found = Found { path: Vec::new(), source, what: What::File(stat), through_link: false };
+            let found = Found { path: Vec::new(), source, what: What::File(stat) };
             Walked { found: vec![found], ..Walked::default() }
         }
         _ => {

@@ -23,8 +23,6 @@ pub(crate) struct Found {
     /// Where it lies.
     pub source: PathBuf,
     pub what: What,
-    /// Whether a link that leads out was read through on the way to it.
-    pub through_link: bool,
 }
 
 #[derive(Debug, Clone)]
@@ -215,6 +213,10 @@ impl Walker<'_> {
 
     fn visit_link(&self, path: Vec<u8>, source: &Path, rules: &RuleStack) -> Result<()> {
         let text = self.fs.read_link(source).map_err(|e| Error::io("read", source, e))?;
+        if self.options.links_as_they_are {
+            self.add(path, source, What::Link(text.as_os_str().as_bytes().to_vec()));
+            return Ok(());
+        }
         let found = self.fs.canonical(source);
         if let Err(error) = &found
             && error.kind() == ErrorKind::PermissionDenied
@@ -254,7 +256,6 @@ impl Walker<'_> {
                             path: path.clone(),
                             source: target.clone(),
                             what: What::Directory,
-                            through_link: true,
                         });
                     });
                 }
@@ -265,7 +266,7 @@ impl Walker<'_> {
             }
             FileKind::File => self.with(|shared| {
                 shared.walked.read_through.push(path.clone());
-                shared.walked.found.push(Found { path, source: target, what: What::File(stat), through_link: true });
+                shared.walked.found.push(Found { path, source: target, what: What::File(stat) });
             }),
             _ => self.with(|shared| {
                 shared
@@ -348,8 +349,7 @@ impl Walker<'_> {
     }
 
     fn add(&self, path: Vec<u8>, source: &Path, what: What) {
-        let through_link = self.job.within.len() > 1;
-        let found = Found { path, source: source.to_path_buf(), what, through_link };
+        let found = Found { path, source: source.to_path_buf(), what };
         self.with(|shared| shared.walked.found.push(found));
     }
 

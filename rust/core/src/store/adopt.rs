@@ -1,85 +1,92 @@
 //! Takes over what a script wrote: moved, not copied.
 
 use std::ffi::OsStr;
+use std::io::ErrorKind;
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 
 use crate::error::{Error, Result};
 use crate::fs::{FileKind, Fs};
 use crate::manifest::{Kind, Manifest};
-use crate::scan::{Options, scan_sources};
-use crate::store::copy::{CopyJob, copy_tree};
+use crate::scan::{Options, Scan, Sources, scan_sources};
 use crate::store::temporary::Temporary;
 use crate::store::{CONTENT, Store, below};
+use crate::walk::{Walked, What};
 
 impl Store {
     /// Moves a directory or a file into the store; nobody writes to it any more.
     ///
     /// # Errors
-    /// As [`crate::scan::scan_tree`], and what moving it can do wrong.
+    /// As [`crate::scan::scan_tree`], and what moving it can do wrong; it is then still where it was.
     pub fn adopt(&self, path: &Path, options: &Options) -> Result<Manifest> {
         let fs = self.fs.as_ref();
         let options = Options { rules: false, ..*options };
-        let temporary = Temporary::new(fs, &self.root)?;
-        let content = temporary.path().join(CONTENT);
         // A folder that its owner may not write to cannot be moved: its `..` would change.
         open_up(fs, path)?;
+        cut_hard_links(fs, path)?;
+        // Read where the script wrote it: from elsewhere its links may lead elsewhere.
+        let Sources { scan: Scan { manifest, .. }, walked } = scan_sources(fs, path, &options)?;
+        let is_link = fs.stat(path).is_ok_and(|stat| stat.kind == FileKind::Link);
+        if is_link || !walked.read_through.is_empty() {
+            return self.copy_and_remove(path, manifest, &walked, &options);
+        }
+        for place in &walked.special {
+            let odd = below(path, place);
+            fs.remove_file(&odd).map_err(|e| Error::io("remove", &odd, e))?;
+        }
+        straighten_links(fs, path, &manifest)?;
+        let mut temporary = Temporary::new(self)?;
+        let content = temporary.path().join(CONTENT);
         match fs.rename(path, &content) {
             Ok(()) => {}
-            Err(error) if error.kind() == std::io::ErrorKind::CrossesDevices => {
-                let manifest = self.add(path, &options)?;
-                let removed = match fs.stat(path).map(|stat| stat.kind) {
-                    Ok(FileKind::Directory) => fs.remove_all(path),
-                    _ => fs.remove_file(path),
-                };
-                removed.map_err(|e| Error::io("remove", path, e))?;
-                return Ok(manifest);
+            Err(error) if error.kind() == ErrorKind::CrossesDevices => {
+                return self.copy_and_remove(path, manifest, &walked, &options);
             }
             Err(error) => return Err(Error::io("move", path, error)),
         }
-        let manifest = self.make_whole(&content, &options).inspect_err(|_| {
+        let moved = if self.content_path(manifest.digest()).is_ok() {
+            Ok(())
+        } else {
+            is_untouched(fs, &content, path, &walked).and_then(|()| self.appear(&mut temporary, &manifest))
+        };
+        moved.inspect_err(|_| {
             // What a script wrote is not lost to an error of ours.
             let _ = fs.rename(&content, path);
         })?;
+        Ok(manifest)
+    }
+
+    /// For what cannot be moved: what links that lead out point at, and what lies on another device.
+    fn copy_and_remove(&self, path: &Path, manifest: Manifest, walked: &Walked, options: &Options) -> Result<Manifest> {
+        let fs = self.fs.as_ref();
         if self.content_path(manifest.digest()).is_err() {
-            self.appear(temporary, &manifest)?;
+            self.copy_in(&manifest, &walked.found, None, options)?;
         }
+        let removed = match fs.stat(path).map(|stat| stat.kind) {
+            Ok(FileKind::Directory) => fs.remove_all(path),
+            _ => fs.remove_file(path),
+        };
+        removed.map_err(|e| Error::io("remove", path, e))?;
         Ok(manifest)
     }
+}
 
-    /// Makes a moved tree stand for itself: exactly what its manifest lists, and nobody else's bytes.
-    fn make_whole(&self, content: &Path, options: &Options) -> Result<Manifest> {
-        let fs = self.fs.as_ref();
-        cut_hard_links(fs, content)?;
-        let sources = scan_sources(fs, content, options)?;
-        let manifest = sources.scan.manifest;
-        for place in &sources.walked.special {
-            let odd = below(content, place);
-            fs.remove_file(&odd).map_err(|e| Error::io("remove", &odd, e))?;
-        }
-        self.replace_read_through(content, &manifest, &sources.walked)?;
-        straighten_links(fs, content, &manifest)?;
-        Ok(manifest)
-    }
-
-    /// Puts what links that lead out point at in their place, so that the tree stands for itself.
-    fn replace_read_through(&self, content: &Path, manifest: &Manifest, walked: &crate::walk::Walked) -> Result<()> {
-        let fs = self.fs.as_ref();
-        for place in &walked.read_through {
-            let link = below(content, place);
-            if fs.stat(&link).is_ok_and(|stat| stat.kind == FileKind::Link) {
-                fs.remove_file(&link).map_err(|e| Error::io("remove", &link, e))?;
+/// Whether the files that were moved are those that were read.
+fn is_untouched(fs: &dyn Fs, content: &Path, path: &Path, walked: &Walked) -> Result<()> {
+    for item in &walked.found {
+        let What::File(read) = item.what else { continue };
+        let is_same = fs.stat(&below(content, &item.path)).is_ok_and(|mut stat| {
+            if item.path.is_empty() {
+                // Being moved itself, not with its folder, is a change of it.
+                stat.ctime = read.ctime;
             }
+            stat.is_same(&read)
+        });
+        if !is_same {
+            return Err(Error::Changed(below(path, &item.path)));
         }
-        let through: Vec<_> = walked.found.iter().filter(|item| item.through_link).collect();
-        if through.is_empty() {
-            return Ok(());
-        }
-        let entries = through.iter().filter_map(|item| manifest.get(&item.path)).cloned().collect();
-        let part = Manifest::new(entries)?;
-        let sources = through.iter().map(|item| (item.path.as_slice(), item.source.as_path())).collect();
-        copy_tree(fs, &CopyJob { manifest: &part, sources: &sources, links: None, cancelled: None }, content)
     }
+    Ok(())
 }
 
 /// Every folder below, and itself, may be listed and written to by its owner.

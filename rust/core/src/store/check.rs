@@ -54,10 +54,11 @@ impl Store {
             Ok(manifest) => manifest,
             Err(error) => return Ok(vec![error.to_string()]),
         };
-        let found = match scan_tree(self.fs.as_ref(), &content, &Options::default()) {
-            Ok(scan) => scan.manifest,
-            Err(error) => return Ok(vec![error.to_string()]),
-        };
+        let found =
+            match scan_tree(self.fs.as_ref(), &content, &Options { links_as_they_are: true, ..Options::default() }) {
+                Ok(scan) => scan.manifest,
+                Err(error) => return Ok(vec![error.to_string()]),
+            };
         // Folders are no part of code's manifests: those above its files are meant.
         let implied = |change: &&Change| match change {
             Change::Added(path) => manifest
@@ -116,16 +117,22 @@ impl Store {
         let folder = self.root.join(DAMAGED);
         self.fs.make_folders(&folder, 0o700).map_err(|e| Error::io("make", &folder, e))?;
         let mut number = 0;
-        let place = loop {
-            let place = folder.join(format!("{digest}-{number}"));
-            if self.fs.stat(&place).is_err() {
-                break place;
-            }
+        while self.fs.stat(&self.aside(digest, number)).is_ok() {
             number += 1;
-        };
+        }
+        let place = self.aside(digest, number);
         let tree = self.tree(digest);
         self.fs.rename(&tree, &place).map_err(|e| Error::io("set aside", &tree, e))?;
         Ok(place)
+    }
+
+    fn aside(&self, digest: Digest, number: u32) -> PathBuf {
+        self.root.join(DAMAGED).join(format!("{digest}-{number}"))
+    }
+
+    /// Whether a tree of this digest was ever set aside.
+    pub(super) fn was_set_aside(&self, digest: Digest) -> bool {
+        self.fs.stat(&self.aside(digest, 0)).is_ok()
     }
 
     /// Waits until some trees are on the disk, and marks them so.

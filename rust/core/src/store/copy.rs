@@ -31,7 +31,8 @@ impl Links {
         }
         let path = below(&self.content, &entry.path);
         let stat = fs.stat(&path).ok()?;
-        self.rows.holds(at, &stat).then_some(path)
+        let is_executable = entry.kind == Kind::Executable;
+        (self.rows.holds(at, &stat) && stat.is_executable() == is_executable).then_some(path)
     }
 }
 

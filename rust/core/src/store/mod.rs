@@ -17,7 +17,9 @@ mod copy;
 mod rows;
 mod temporary;
 
+use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
+use std::sync::atomic::AtomicBool;
 
 use crate::digest::Digest;
 use crate::error::{Error, Result};
@@ -39,6 +41,8 @@ const SYNCED: &str = "synced";
 pub struct Store {
     root: PathBuf,
     fs: Box<dyn Fs>,
+    /// Whether what dead processes left was looked for.
+    swept: AtomicBool,
 }
 
 impl Store {
@@ -49,7 +53,7 @@ impl Store {
 
     /// The store in a folder of another file system.
     pub fn with_fs(root: &Path, fs: Box<dyn Fs>) -> Self {
-        Self { root: root.to_path_buf(), fs }
+        Self { root: root.to_path_buf(), fs, swept: AtomicBool::new(false) }
     }
 
     fn tree(&self, digest: Digest) -> PathBuf {
@@ -122,11 +126,12 @@ impl Store {
         options: &Options,
     ) -> Result<()> {
         let sources = found.iter().map(|item| (item.path.as_slice(), item.source.as_path())).collect();
-        let links = base.and_then(|digest| self.linkable(digest));
-        let temporary = Temporary::new(self.fs.as_ref(), &self.root)?;
+        // A tree that was damaged once is written anew: what it was linked from may have been what was damaged.
+        let links = base.filter(|_| !self.was_set_aside(manifest.digest())).and_then(|base| self.linkable(base));
+        let mut temporary = Temporary::new(self)?;
         let job = CopyJob { manifest, sources: &sources, links: links.as_ref(), cancelled: options.cancelled };
         copy_tree(self.fs.as_ref(), &job, &temporary.path().join(CONTENT))?;
-        self.appear(temporary, manifest)
+        self.appear(&mut temporary, manifest)
     }
 
     /// Copies a tree out: files 0644 or 0755 less the umask, never links that a step could write through.
@@ -137,7 +142,11 @@ impl Store {
     /// [`Error::Damaged`], naming the file, where a byte is not what it was; the tree is then set aside.
     pub fn restore(&self, digest: Digest, to: &Path, options: &Options) -> Result<()> {
         let content = self.content_path(digest)?;
-        let manifest = self.manifest(digest)?;
+        let set_aside = |error| self.set_aside(digest).map_or_else(Err, |_| Err(error));
+        let manifest = match self.manifest(digest) {
+            Err(error @ Error::Damaged { .. }) => return set_aside(error),
+            other => other?,
+        };
         let paths: Vec<PathBuf> = manifest.entries().iter().map(|entry| below(&content, &entry.path)).collect();
         let sources = manifest
             .entries()
@@ -146,25 +155,20 @@ impl Store {
             .map(|(entry, path)| (entry.path.as_slice(), path.as_path()))
             .collect();
         let job = CopyJob { manifest: &manifest, sources: &sources, links: None, cancelled: options.cancelled };
-        match copy_tree(self.fs.as_ref(), &job, to) {
-            Err(Error::Changed(path)) => {
-                let problem = format!("{} is not what it was", path.strip_prefix(&content).unwrap_or(&path).display());
-                self.set_aside(digest)?;
-                Err(Error::Damaged { digest: digest.to_hex(), problem })
+        let (path, what) = match copy_tree(self.fs.as_ref(), &job, to) {
+            Err(Error::Changed(path)) => (path, "is not what it was"),
+            Err(Error::Io { path, source, .. }) if path.starts_with(&content) && is_something_else(&source) => {
+                (path, if source.kind() == ErrorKind::NotFound { "is missing" } else { "is not what it was" })
             }
-            Err(Error::Io { path, source, .. })
-                if path.starts_with(&content) && source.kind() == std::io::ErrorKind::NotFound =>
-            {
-                let problem = format!("{} is missing", path.strip_prefix(&content).unwrap_or(&path).display());
-                self.set_aside(digest)?;
-                Err(Error::Damaged { digest: digest.to_hex(), problem })
-            }
-            other => other,
-        }
+            other => return other,
+        };
+        let name = path.strip_prefix(&content).unwrap_or(&path).display().to_string();
+        let problem = format!("{} {what}", if name.is_empty() { "its file" } else { &name });
+        set_aside(Error::Damaged { digest: digest.to_hex(), problem })
     }
 
     /// Writes a finished tree's records and lets it appear by one rename; dropped where it is there already.
-    fn appear(&self, temporary: Temporary<'_>, manifest: &Manifest) -> Result<()> {
+    fn appear(&self, temporary: &mut Temporary<'_>, manifest: &Manifest) -> Result<()> {
         let made = temporary.path();
         self.write(&made.join(MANIFEST), &manifest.encode())?;
         let rows = Rows::of(self.fs.as_ref(), &made.join(CONTENT), manifest)?;
@@ -206,6 +210,13 @@ impl Store {
         let mut file = self.fs.create(path, 0o600).map_err(|e| Error::io("write", path, e))?;
         file.write_all(bytes).map_err(|e| Error::io("write", path, e))
     }
+}
+
+/// Whether a file cannot be read because it is gone, or a folder or a link lies in its place.
+fn is_something_else(why: &std::io::Error) -> bool {
+    matches!(why.kind(), ErrorKind::NotFound | ErrorKind::NotADirectory | ErrorKind::IsADirectory)
+        // What following no link comes to where one lies.
+        || why.raw_os_error() == Some(rustix::io::Errno::LOOP.raw_os_error())
 }
 
 /// A path of a manifest, below a folder; the folder itself where the path is empty.

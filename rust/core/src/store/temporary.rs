@@ -5,6 +5,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use crate::error::{Error, Result};
 use crate::fs::Fs;
+use crate::store::Store;
 
 const FOLDER: &str = ".tmp";
 
@@ -16,13 +17,14 @@ pub(super) struct Temporary<'a> {
 }
 
 impl<'a> Temporary<'a> {
-    pub(super) fn new(fs: &'a dyn Fs, root: &Path) -> Result<Self> {
+    pub(super) fn new(store: &'a Store) -> Result<Self> {
         static COUNT: AtomicU64 = AtomicU64::new(0);
-        let folder = root.join(FOLDER);
-        let number = COUNT.fetch_add(1, Ordering::Relaxed);
-        if number == 0 {
+        let fs = store.fs.as_ref();
+        let folder = store.root.join(FOLDER);
+        if !store.swept.swap(true, Ordering::Relaxed) {
             sweep(fs, &folder);
         }
+        let number = COUNT.fetch_add(1, Ordering::Relaxed);
         let path = folder.join(format!("{}-{number}", owner()));
         fs.make_folders(&path, 0o700).map_err(|e| Error::io("make", &path, e))?;
         Ok(Self { fs, path, kept: false })
@@ -33,7 +35,7 @@ impl<'a> Temporary<'a> {
     }
 
     /// It was renamed: there is nothing to remove.
-    pub(super) fn keep(mut self) {
+    pub(super) fn keep(&mut self) {
         self.kept = true;
     }
 }
