@@ -14,9 +14,9 @@ from pathlib import Path
 
 import pytest
 from blake3 import blake3
+
 from scriptstep.content import ContentStore, Manifest, Scan, scan_code, scan_tree
 from scriptstep.errors import ContentError, SourceChanged, TreeDamaged, TreeMissing
-
 from tests.as_user import as_user, give_away, users_folder
 
 NO_DIGEST = "0" * 64
@@ -92,7 +92,9 @@ def test_a_saved_tree_is_exactly_its_content(store: ContentStore, code: Path, tm
     assert unfinished(tmp_path) == []
 
 
-def test_saving_and_handing_on_write_nothing_in_the_source_directory(store: ContentStore, code: Path, tmp_path: Path) -> None:
+def test_saving_and_handing_on_write_nothing_in_the_source_directory(
+    store: ContentStore, code: Path, tmp_path: Path
+) -> None:
     before = stats(code)
     first = store.save(code)
     store.save(code, scan_code(code), base=first.digest)
@@ -177,7 +179,9 @@ def test_what_leads_out_is_saved_as_what_it_is(store: ContentStore, code: Path, 
     shutil.rmtree(tmp_path / "shared")
     store.restore(digest, tmp_path / "copy")
     assert (tmp_path / "copy" / "shared" / "sub" / "x.py").read_text() == "this is sub/x.py"
-    assert (tmp_path / "copy" / "one.py").read_text() == "this is lib.py" and not (tmp_path / "copy" / "one.py").is_symlink()
+    assert (tmp_path / "copy" / "one.py").read_text() == "this is lib.py" and not (
+        tmp_path / "copy" / "one.py"
+    ).is_symlink()
 
 
 def test_names_of_any_bytes_go_in_and_come_out(store: ContentStore, tmp_path: Path) -> None:
@@ -193,7 +197,9 @@ def test_names_of_any_bytes_go_in_and_come_out(store: ContentStore, tmp_path: Pa
 
 
 @pytest.mark.parametrize("change", ["write", "append", "remove", "add", "chmod", "retarget"])
-def test_a_source_that_changed_since_it_was_scanned_is_not_saved(change: str, store: ContentStore, code: Path, tmp_path: Path) -> None:
+def test_a_source_that_changed_since_it_was_scanned_is_not_saved(
+    change: str, store: ContentStore, code: Path, tmp_path: Path
+) -> None:
     scan = scan_code(code)
     if change == "write":
         (code / "main.py").write_text("this is MAIN.py")
@@ -216,7 +222,9 @@ def test_a_source_that_changed_since_it_was_scanned_is_not_saved(change: str, st
     assert not (tmp_path / "trees").exists() or unfinished(tmp_path) == []
 
 
-def test_a_source_that_is_written_to_all_the_while_is_saved_as_scanned_or_not_at_all(store: ContentStore, tmp_path: Path) -> None:
+def test_a_source_that_is_written_to_all_the_while_is_saved_as_scanned_or_not_at_all(
+    store: ContentStore, tmp_path: Path
+) -> None:
     code = write(tmp_path / "code", *(f"{number}" for number in range(200)))
     source = "import sys, time\nn = 0\nprint(flush=True)\nwhile True:\n    n += 1; open(sys.argv[1] + f'/{n % 200}', 'a').write('x'); time.sleep(0.002)\n"
     with subprocess.Popen([sys.executable, "-c", source, code], stdout=subprocess.PIPE) as process:
@@ -234,7 +242,9 @@ def test_a_source_that_is_written_to_all_the_while_is_saved_as_scanned_or_not_at
     assert not (tmp_path / "trees").exists() or unfinished(tmp_path) == []
 
 
-def test_a_link_that_led_nowhere_does_no_harm_when_it_leads_somewhere(store: ContentStore, code: Path, tmp_path: Path) -> None:
+def test_a_link_that_led_nowhere_does_no_harm_when_it_leads_somewhere(
+    store: ContentStore, code: Path, tmp_path: Path
+) -> None:
     for name, text in {"later": str(tmp_path / "later"), "beside": "../manifest", "rows": "../rows"}.items():
         (code / name).symlink_to(text)
     digest = store.save(code).digest
@@ -399,7 +409,9 @@ def test_what_is_no_file_is_not_adopted(store: ContentStore, tmp_path: Path, mon
 
 
 def test_an_output_under_the_names_that_the_store_itself_uses(store: ContentStore, tmp_path: Path) -> None:
-    manifest = store.adopt(write(tmp_path / "out", "content", "manifest", "rows", "synced", ".tmp/x", ".git/config", ".gitignore", "m.pyc"))
+    manifest = store.adopt(
+        write(tmp_path / "out", "content", "manifest", "rows", "synced", ".tmp/x", ".git/config", ".gitignore", "m.pyc")
+    )
     assert len(manifest) == 10 and store.verify(manifest.digest) == []
 
 
@@ -559,7 +571,9 @@ DAMAGES = [bend, remove, cut, grow, to_folder, to_link, to_fifo, parent_to_file]
 
 @pytest.mark.timeout(20)
 @pytest.mark.parametrize("damage", DAMAGES)
-def test_damage_is_found_named_and_set_aside_on_restore(damage: Callable[[Path], None], store: ContentStore, code: Path, tmp_path: Path) -> None:
+def test_damage_is_found_named_and_set_aside_on_restore(
+    damage: Callable[[Path], None], store: ContentStore, code: Path, tmp_path: Path
+) -> None:
     digest = store.save(code).digest
     damage(store.content_path(digest) / "lib" / "a.py")
     with pytest.raises(TreeDamaged, match=r"lib/\S* is (missing|not what it was)"):
@@ -629,7 +643,9 @@ def test_a_manifest_that_is_torn_is_damage(torn: bytes | None, store: ContentSto
     assert not store.ensure(digest)
 
 
-def test_a_tree_without_its_content_is_none_and_can_be_made_again(store: ContentStore, code: Path, tmp_path: Path) -> None:
+def test_a_tree_without_its_content_is_none_and_can_be_made_again(
+    store: ContentStore, code: Path, tmp_path: Path
+) -> None:
     digest = store.save(code).digest
     shutil.rmtree(place(tmp_path, digest) / "content")
     assert not store.ensure(digest)
@@ -675,7 +691,15 @@ def test_a_touch_that_changes_no_byte_is_no_write(store: ContentStore, code: Pat
     assert store.written_since(digest, guard) == []
 
 
-@pytest.mark.parametrize("damage", [*DAMAGES, lambda path: write(path.parent, "new"), lambda path: (path.parent / "deep" / "f").mkdir(), lambda path: path.chmod(0o755)])
+@pytest.mark.parametrize(
+    "damage",
+    [
+        *DAMAGES,
+        lambda path: write(path.parent, "new"),
+        lambda path: (path.parent / "deep" / "f").mkdir(),
+        lambda path: path.chmod(0o755),
+    ],
+)
 @pytest.mark.timeout(20)
 def test_what_was_written_since_is_named(damage: Callable[[Path], None], store: ContentStore, code: Path) -> None:
     digest = store.save(code).digest
@@ -725,7 +749,9 @@ def lose_power(tmp_path: Path, digest: str) -> None:
     path.write_bytes(OTHER_BOOT + data[data.index(b"\n") :])
 
 
-def test_a_whole_tree_of_an_earlier_boot_is_believed_once_it_was_read(store: ContentStore, code: Path, tmp_path: Path) -> None:
+def test_a_whole_tree_of_an_earlier_boot_is_believed_once_it_was_read(
+    store: ContentStore, code: Path, tmp_path: Path
+) -> None:
     digest = store.save(code).digest
     lose_power(tmp_path, digest)
     assert store.ensure(digest)
@@ -734,7 +760,9 @@ def test_a_whole_tree_of_an_earlier_boot_is_believed_once_it_was_read(store: Con
 
 @pytest.mark.parametrize("damage", DAMAGES)
 @pytest.mark.timeout(20)
-def test_a_torn_tree_of_an_earlier_boot_is_set_aside(damage: Callable[[Path], None], store: ContentStore, code: Path, tmp_path: Path) -> None:
+def test_a_torn_tree_of_an_earlier_boot_is_set_aside(
+    damage: Callable[[Path], None], store: ContentStore, code: Path, tmp_path: Path
+) -> None:
     digest = store.save(code).digest
     damage(store.content_path(digest) / "lib" / "a.py")
     assert store.ensure(digest), "of this boot: not read"
@@ -746,7 +774,9 @@ def test_a_torn_tree_of_an_earlier_boot_is_set_aside(damage: Callable[[Path], No
 
 @pytest.mark.parametrize("name", ["rows", "manifest"])
 @pytest.mark.parametrize("torn", [b"", b"\0" * 77, None])
-def test_a_tree_whose_records_were_torn_is_read(name: str, torn: bytes | None, store: ContentStore, code: Path, tmp_path: Path) -> None:
+def test_a_tree_whose_records_were_torn_is_read(
+    name: str, torn: bytes | None, store: ContentStore, code: Path, tmp_path: Path
+) -> None:
     digest = store.save(code).digest
     lose_power(tmp_path, digest)
     path = place(tmp_path, digest) / name
@@ -783,7 +813,9 @@ sys.stdin.read()
 @pytest.mark.skipif(not os.path.exists("/proc/self/stat"), reason="processes cannot be told apart here")
 def test_what_a_dead_process_left_is_swept_and_what_a_live_one_makes_is_not(tmp_path: Path) -> None:
     store = tmp_path / "trees"
-    with subprocess.Popen([sys.executable, "-c", SAVE_AND_DIE, store], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
+    with subprocess.Popen(
+        [sys.executable, "-c", SAVE_AND_DIE, store], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    ) as process:
         assert process.stdout is not None
         name = process.stdout.readline().strip()
         # The number of a process that lives, with another start: it was another process.

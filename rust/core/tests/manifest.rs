@@ -104,6 +104,11 @@ fn what_is_sound_is_read() {
 }
 
 #[test]
+fn a_file_is_held_against_what_lies_below_it_alone() {
+    assert!(Manifest::decode(&written(&[(1, b"ab"), (1, b"abc"), (1, b"cd/x"), (1, b"cd0")], 4)).is_ok());
+}
+
+#[test]
 fn a_path_that_leads_out_is_refused() {
     for path in [&b".."[..], b"a/..", b"../a", b"a/../b", b"/", b"/a", b"a/", b"a//b", b".", b"a/./b", b"a\0", b"\0"] {
         for kind in 1..=4 {
@@ -207,6 +212,15 @@ proptest! {
         let differing: Vec<Vec<u8>> =
             paths.into_iter().filter(|path| one.get(path) != other.get(path)).map(<[u8]>::to_vec).collect();
         prop_assert_eq!(named, differing);
+    }
+
+    #[test]
+    fn a_mode_is_all_that_differs_where_the_mode_is_named(one in trees(), other in trees()) {
+        for change in one.diff(&other) {
+            let both = one.get(change.path()).zip(other.get(change.path()));
+            let same_bytes = both.is_some_and(|(before, after)| before.digest == after.digest);
+            prop_assert_eq!(matches!(change, Change::Mode(_)), same_bytes);
+        }
     }
 
     #[test]
