@@ -556,7 +556,7 @@ def test_files_that_come_and_go_end_no_scan(tmp_path: Path) -> None:
 
 
 def stats(root: Path) -> dict[str, tuple[object, ...]]:
-    found = {}
+    found: dict[str, tuple[object, ...]] = {}
     for place, folders, files in os.walk(root):
         for name in [*folders, *files, "."]:
             path = os.path.normpath(os.path.join(place, name))

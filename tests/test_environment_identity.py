@@ -141,3 +141,14 @@ def test_the_closure_of_declared_packages_leaves_the_others_out(tmp_path: Path, 
 def test_what_is_told_survives_being_written_down() -> None:
     found = identity.installed()
     assert identity.Installed.from_json(found.to_json()) == found
+
+
+def test_the_packages_that_an_environment_declares_are_found_in_it() -> None:
+    from scriptstep import CondaDependencies, RunConfiguration
+
+    config = RunConfiguration()
+    assert identity.declared_packages(config._run_spec().environment) == []
+    config.environment.python.conda_dependencies = CondaDependencies.create(
+        pip_packages=["rich>=13", "pandas[all]==1"], conda_packages=["numpy"]
+    )
+    assert sorted(identity.declared_packages(config._run_spec().environment)) == ["numpy", "pandas", "rich"]

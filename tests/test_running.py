@@ -382,3 +382,31 @@ def test_a_huge_source_directory_is_warned_of_with_the_lines_that_help(
     assert "1.1 MB in 3 files" in told
     assert "big.bin" in told
     assert ".amlignore: /data/" in told
+
+
+def test_a_path_given_as_plain_text_is_warned_of_once(
+    make_step: Make, run: Make, project: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (project / "table.csv").write_text("x")
+    steps = [make_step(name, "print(1)", arguments=["--data", str(project / "table.csv")]) for name in ("one", "two")]
+    run(*steps, make_step("three", "print(1)", arguments=["/no/such/path", "plain"]))
+    told = capsys.readouterr().err
+    assert told.count("as plain text") == 1
+    assert f"step 'one' is given {project / 'table.csv'} as plain text" in told
+    assert "no/such" not in told
+
+
+def test_what_is_edited_after_the_submit_is_for_the_next_run(make_step: Make, ws: Any, project: Path) -> None:
+    first = make_step(
+        "first", "import pathlib, time\nwhile not pathlib.Path('%s').exists(): time.sleep(0.01)" % (project / "go")
+    )
+    second = make_step("second", "print('as submitted')")
+    second.run_after(first)
+    submitted = Experiment(ws, "test").submit(Pipeline(ws, steps=[second]))
+    deadline = time.monotonic() + 20
+    while submitted.find_step_run("first")[0].get_status() != "Running" and time.monotonic() < deadline:
+        time.sleep(0.02)
+    (project / "src" / "second" / "main.py").write_text("print('edited')")
+    (project / "go").touch()
+    submitted.wait_for_completion(show_output=False)
+    assert submitted.find_step_run("second")[0].get_job_log().strip() == "as submitted"

@@ -53,7 +53,7 @@ def place(tmp_path: Path, digest: str) -> Path:
 
 def stats(root: Path) -> dict[str, tuple[int, ...]]:
     """Everything that a write to it would change."""
-    found = {}
+    found: dict[str, tuple[int, ...]] = {}
     for folder, folders, files in os.walk(root):
         for name in [".", *folders, *files]:
             path = os.path.normpath(os.path.join(folder, name))
@@ -847,7 +847,7 @@ def test_processes_that_save_the_same_tree_at_once_all_have_it(store: ContentSto
     processes = []
     for number in range(4):
         shutil.copytree(code, tmp_path / f"out{number}")
-        arguments = [sys.executable, "-c", SAVE, tmp_path / "trees", code, tmp_path / f"out{number}"]
+        arguments: list[str | Path] = [sys.executable, "-c", SAVE, tmp_path / "trees", code, tmp_path / f"out{number}"]
         processes.append(subprocess.Popen(arguments, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True))
     for process in processes:
         assert process.stdout is not None and process.stdout.readline() == "ready\n"

@@ -182,7 +182,8 @@ def declared_packages(environment: Mapping[str, Any]) -> list[str]:
             waiting += [v for k, v in value.items() if k in ("dependencies", "pip", "conda_dependencies")]
         elif isinstance(value, (list, tuple)):
             waiting += value
-    return [n for n in names if n not in ("python", "pip")]
+    # The SDK's own packages are what scriptstep stands in for.
+    return [n for n in names if n not in ("python", "pip") and not n.startswith("azureml-")]
 
 
 def _read_folder(folder: Path) -> tuple[list[Distribution], list[tuple[str, str]]]:

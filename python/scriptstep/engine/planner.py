@@ -6,7 +6,7 @@ import json
 import os
 import sys
 import uuid
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -26,7 +26,7 @@ from scriptstep.engine.masking import Mask
 from scriptstep.engine.sources import ResolvedInput, SourceResolver, changed_files
 from scriptstep.engine.staging import StepFolder, parameter_facts, used_parameters
 from scriptstep.engine.verdict import Conditions, Verdict, broken_condition, candidates
-from scriptstep.errors import ArgumentError
+from scriptstep.errors import ArgumentError, SourceChanged
 from scriptstep.graph import InputRef, StepOutput, StepSpec
 from scriptstep.history import History, ResultRow, RunRow
 from scriptstep.runtime.reads import read_digest, read_value
@@ -140,17 +140,30 @@ class Planner:
         self._installed: dict[str, Installed] = {}
 
     def read_contents(self) -> None:
-        """Reads every source directory once.
+        """Reads every source directory once, and keeps its content: what is edited later is for the next run.
 
         Raises:
-            ContentError: One cannot be read.
+            ContentError: One cannot be read or kept.
         """
         for spec in self._specs.values():
             if spec.source_directory not in self._scans:
-                scan = scan_code(spec.source_directory, on_survey=lambda s, spec=spec: _warn_large(spec, s))  # type: ignore[misc]
-                self._scans[spec.source_directory] = scan
+                scan = self._scans[spec.source_directory] = self._read_and_keep(spec)
                 for warning in scan.warnings:
                     console().send(Notice("warning", warning, None))
+        _warn_of_plain_paths(self._specs.values())
+
+    def _read_and_keep(self, spec: StepSpec) -> Scan:
+        scan = scan_code(spec.source_directory, on_survey=lambda survey: _warn_large(spec, survey))
+        if self._store.ensure(scan.manifest.digest):
+            return scan
+        previous = self._history.latest_result(self._workspace.name, spec.name)
+        try:
+            self._store.save(spec.source_directory, scan, base=previous.conditions.get("tree") if previous else None)
+        except SourceChanged:
+            # It was edited between reading and keeping: what stands there now is what counts.
+            scan = scan_code(spec.source_directory)
+            self._store.save(spec.source_directory, scan)
+        return scan
 
     def plan(self, node_id: str, row: RunRow) -> StepPlan:
         """Thinks one step through; the steps above it are done with.
@@ -391,6 +404,28 @@ def _with_editables(found: Installed) -> Installed:
         for d in found.distributions
     ]
     return replace(found, distributions=tuple(distributions))
+
+
+def _warn_of_plain_paths(specs: Iterable[StepSpec]) -> None:
+    """A path that is given as text is no input: what lies there is not watched. Said once a run."""
+    found: dict[str, str] = {}
+    for spec in specs:
+        for argument in spec.arguments:
+            text = "".join(part for part in argument if isinstance(part, str))
+            path = text.partition("=")[2] if text.startswith("-") else text
+            if len(argument) == 1 and os.path.isabs(path) and os.path.exists(path):
+                if not Path(path).is_relative_to(spec.source_directory):
+                    found.setdefault(path, spec.name)
+    if found:
+        first, step = next(iter(found.items()))
+        more = f", and {count(len(found) - 1, 'more path')}" if len(found) > 1 else ""
+        console().send(
+            Notice(
+                "warning",
+                f"step '{step}' is given {first} as plain text{more}: no step runs again where that changes",
+                "declare it as an input: Dataset.File.from_files(PATH).as_named_input('data').as_mount()",
+            )
+        )
 
 
 def _warn_large(spec: StepSpec, survey: Survey) -> None:

@@ -70,7 +70,7 @@ class Recorder:
     # --- an attempt
 
     def begin(self, plan: StepPlan) -> Attempt:
-        """Keeps the step's content and lays out what it needs.
+        """Lays out what the step needs.
 
         Args:
             plan: The step.
@@ -82,9 +82,6 @@ class Recorder:
             AzureMLException: Something cannot be kept or handed on.
         """
         digest = plan.scan.manifest.digest
-        if not self._store.ensure(digest):
-            base = plan.previous.conditions.get("tree") if plan.previous else None
-            self._store.save(plan.spec.source_directory, plan.scan, base=base)
         self.trees.add(digest)
         for resolved in plan.inputs:
             if resolved.tree is not None:
