@@ -250,8 +250,12 @@ class CondaDependencies:
 
     @staticmethod
     def sdk_origin_url() -> str:
-        """Returns: where the SDK's packages come from."""
-        return "https://pypi.org/simple"
+        """Where the SDK's packages come from: there is no such place here.
+
+        Raises:
+            NotImplementedError: Always.
+        """
+        raise NotImplementedError("pip's own configuration says where packages come from (pip config list)")
 
     def _content(self) -> dict[str, Any]:
         """Returns: what counts: no name, no place."""
