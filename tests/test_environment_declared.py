@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import copy
 import json
-import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -24,7 +23,7 @@ from scriptstep.workspace.docker import (
 )
 from scriptstep.workspace.environment import Environment, EnvironmentReference
 from scriptstep.workspace.images import DEFAULT_CPU_IMAGE, DEFAULT_GPU_IMAGE
-from scriptstep.workspace.sections import PythonSection, RSection, SparkPackage, SparkSection
+from scriptstep.workspace.sections import RSection, SparkPackage, SparkSection
 from scriptstep.workspace.workspace import Workspace
 
 Said = list[str]
@@ -258,14 +257,6 @@ def test_a_misspelt_attribute_is_an_attribute_error(act: Callable[[], Any], told
     with pytest.raises(AttributeError, match=told) as caught:
         act()
     assert isinstance(caught.value, UserErrorException)
-
-
-def test_a_thousand_are_declared_in_no_time() -> None:
-    for make in (lambda: Environment("e"), CondaDependencies, PythonSection):
-        began = time.perf_counter()
-        for _ in range(1000):
-            make()
-        assert time.perf_counter() - began < 0.1
 
 
 # --- what is declared, for keys

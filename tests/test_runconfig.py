@@ -5,7 +5,6 @@ from __future__ import annotations
 import copy
 import dataclasses
 import json
-import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from types import SimpleNamespace
@@ -127,11 +126,8 @@ def test_what_cannot_be_set_is_one_clear_error(
     assert isinstance(caught.value, UserErrorException)
 
 
-def test_a_thousand_are_declared_in_no_time() -> None:
-    began = time.perf_counter()
-    configs = [RunConfiguration() for _ in range(1000)]
-    specs = [config._run_spec() for config in configs]
-    assert time.perf_counter() - began < 0.1
+def test_untouched_ones_share_what_they_declare() -> None:
+    specs = [RunConfiguration()._run_spec() for _ in range(1000)]
     assert all(spec is specs[0] for spec in specs)
 
 
