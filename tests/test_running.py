@@ -348,12 +348,14 @@ def alive(pid: int) -> bool:
         return False
 
 
-def test_a_chain_of_20000_steps_is_planned_without_recursion(make_step: Make, ws: Any, project: Path) -> None:
+def test_a_chain_of_20000_steps_is_built_and_goes_through_the_planner(
+    make_step: Make, ws: Any, project: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     from scriptstep import PythonScriptStep
 
     folder = project / "src" / "link"
     folder.mkdir(parents=True)
-    (folder / "main.py").write_text("pass")
+    (folder / "main.py").write_text("raise SystemExit(1)")
     steps: list[Any] = []
     for number in range(20_000):
         step = PythonScriptStep("main.py", name=f"s{number}", source_directory=str(folder))
@@ -364,6 +366,11 @@ def test_a_chain_of_20000_steps_is_planned_without_recursion(make_step: Make, ws
     order = [pipeline.graph.get_node(n).name for n in pipeline.graph.order()]
     assert order == [f"s{number}" for number in range(20_000)]
     assert pipeline.validate() == []
+    # The first one fails, so that every other is decided about, and none has to be started.
+    submitted = Experiment(ws, "chain").submit(pipeline, continue_on_step_failure=True)
+    assert submitted.wait_for_completion(show_output=False, raise_on_error=False) == "Failed"
+    assert submitted.find_step_run("s19999")[0].get_status() == "NotStarted"
+    assert "s19999" in capsys.readouterr().err
 
 
 def test_a_huge_source_directory_is_warned_of_with_the_lines_that_help(

@@ -451,6 +451,7 @@ class _Coordinator:
 
     def _tell_not_run(self) -> None:
         status = "Canceled" if self._cancelled else "NotStarted"
+        needed = self._needed_and_failed()
         with self._history.transaction():
             for node_id in self._order:
                 if node_id in self._planner.outputs or node_id in self._failed:
@@ -459,20 +460,18 @@ class _Coordinator:
                 if row is None or row.ended is not None:
                     continue
                 self._history.update_run(row.id, status=status, ended=now())
-                needs = self._first_failed_above(node_id)
-                reason = f"needs {needs}" if needs else ""
+                reason = f"needs {needed[node_id]}" if node_id in needed else ""
                 self._tell(self._specs[node_id], "not run", None, reason)
 
-    def _first_failed_above(self, node_id: str) -> str | None:
-        seen, waiting = {node_id}, deque(self._planner.above[node_id])
-        while waiting:
-            other = waiting.popleft()
-            if other in self._failed:
-                return self._specs[other].name
-            if other not in seen:
-                seen.add(other)
-                waiting.extend(self._planner.above[other])
-        return None
+    def _needed_and_failed(self) -> dict[str, str]:
+        """Returns: for each node below a failed one, the name of such a step."""
+        found: dict[str, str] = {}
+        for node_id in self._order:
+            for other in self._planner.above[node_id]:
+                name = self._specs[other].name if other in self._failed else found.get(other)
+                if name is not None:
+                    found[node_id] = name
+        return found
 
 
 def _untaken(name: str, taken: set[str]) -> str:
