@@ -257,8 +257,8 @@ class Guard:
         _write(self.report, {"id": self.order["id"], **what})
 
 
-# Python ignores these two, the warden and its guards the others; a script starts with none ignored.
-_CHANGED_SIGNALS = [signal.SIGPIPE, signal.SIGCHLD, signal.SIGINT, signal.SIGTERM, signal.SIGHUP]
+# What Python, the warden, its guards or the shell that started us may have let ignore; a script starts with none ignored.
+_CHANGED_SIGNALS = [signal.SIGPIPE, signal.SIGCHLD, signal.SIGINT, signal.SIGQUIT, signal.SIGTERM, signal.SIGHUP]
 if hasattr(signal, "SIGXFSZ"):
     _CHANGED_SIGNALS.append(signal.SIGXFSZ)
 
