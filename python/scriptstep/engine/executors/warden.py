@@ -257,7 +257,7 @@ class Guard:
         _write(self.report, {"id": self.order["id"], **what})
 
 
-# What Python, the warden, its guards or the shell that started us may have let ignore; a script starts with none ignored.
+# What Python, the warden or the shell that started us let be ignored: a script starts with none ignored.
 _CHANGED_SIGNALS = [signal.SIGPIPE, signal.SIGCHLD, signal.SIGINT, signal.SIGQUIT, signal.SIGTERM, signal.SIGHUP]
 if hasattr(signal, "SIGXFSZ"):
     _CHANGED_SIGNALS.append(signal.SIGXFSZ)
