@@ -362,9 +362,9 @@ def test_constructors_refuse_what_cannot_be() -> None:
         PipelineData("a", output_mode="copy")
     with pytest.raises(ValueError, match="mode"):
         PipelineData("a").create_input_binding("b", "direct")
-    with pytest.raises(ValueError, match="leads out"):
+    with pytest.raises(ValueError, match="lead out"):
         DataReference("store", "a", "../b")
-    with pytest.raises(ValueError, match="leads out"):
+    with pytest.raises(ValueError, match="lead out"):
         OutputFileDatasetConfig(destination=("store", "a/../../b"))
     for name in ("1a", "a b", "a-b"):
         with pytest.raises(ValueError, match="name"):

@@ -103,7 +103,7 @@ _HOMES = {
     "scriptstep.authoring.pipeline": "Pipeline",
     "scriptstep.authoring.pipeline_data": "PipelineData",
     "scriptstep.authoring.python_script_step": "PythonScriptStep",
-    "scriptstep.authoring.runconfig": "MpiConfiguration PyTorchConfiguration RunConfiguration TensorflowConfiguration ",
+    "scriptstep.authoring.runconfig": "MpiConfiguration PyTorchConfiguration RunConfiguration TensorflowConfiguration",
     "scriptstep.authoring.step_sequence": "StepSequence",
     "scriptstep.authoring.steps": "PipelineStep",
     "scriptstep.data.consumption": "DatasetConsumptionConfig",

@@ -11,6 +11,7 @@ from types import TracebackType
 
 from scriptstep.console import report
 from scriptstep.console.plain import write
+from scriptstep.console.text import typed
 from scriptstep.errors import ActivityFailedException, AzureMLException
 
 __all__ = ["show_fault", "user_line"]
@@ -58,17 +59,9 @@ def user_line(trace: TracebackType | None) -> str | None:
     while trace is not None:
         name = trace.tb_frame.f_code.co_filename
         if not _ours(trace) and not name.startswith("<frozen"):
-            found = f"{_typed(name)}:{trace.tb_lineno}"
+            found = f"{typed(name)}:{trace.tb_lineno}"
         trace = trace.tb_next
     return found
-
-
-def _typed(name: str) -> str:
-    """Returns: a path as the user would type it."""
-    if not os.path.isabs(name):
-        return name
-    relative = os.path.relpath(name)
-    return name if relative.startswith(os.pardir) else relative
 
 
 def _print_traceback(fault: BaseException) -> None:

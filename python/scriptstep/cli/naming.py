@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from scriptstep.console import emit, notice
+from scriptstep.console.text import typed
 from scriptstep.errors import ArgumentError, SettingsError, UserErrorException
 
 __all__ = ["add_data"]
@@ -44,16 +45,16 @@ def add_data(name: str, path: str, *, tabular: bool = False) -> int:
     table = _parsed(file, before).get("datasets", {})
     if isinstance(table, dict) and name in table:
         raise UserErrorException(
-            f"'{name}' is in {_typed(file)} already: {_shown(table[name])}",
+            f"'{name}' is in {typed(file)} already: {_shown(table[name])}",
             help="choose another name, or change it there",
         )
     after = _with_table(before, name, _relative(found, file.parent), tabular)
     _check(file, after, name)
     _write(file, after)
-    emit(f"{name}: {_relative(found, file.parent)} ({'a table' if tabular else 'files'}), in {_typed(file)}")
+    emit(f"{name}: {_relative(found, file.parent)} ({'a table' if tabular else 'files'}), in {typed(file)}")
     if os.path.isabs(_relative(found, file.parent)):
         notice(
-            f"'{found}' lies outside of {_typed(file.parent)}: another machine needs it at the same place",
+            f"'{found}' lies outside of {typed(file.parent)}: another machine needs it at the same place",
             level="warning",
         )
     return 0
@@ -80,7 +81,7 @@ def _read(file: Path) -> str:
     try:
         return file.read_bytes().decode("utf-8") if file.exists() else ""
     except (OSError, UnicodeDecodeError) as error:
-        raise SettingsError(f"{_typed(file)} cannot be read: {error}") from error
+        raise SettingsError(f"{typed(file)} cannot be read: {error}") from error
 
 
 def _parsed(file: Path, text: str) -> dict[str, Any]:
@@ -91,7 +92,7 @@ def _parsed(file: Path, text: str) -> dict[str, Any]:
     try:
         return tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
-        raise SettingsError(f"{_typed(file)} is no TOML: {error}", help="mend it first; nothing was changed") from error
+        raise SettingsError(f"{typed(file)} is no TOML: {error}", help="mend it first; nothing was changed") from error
 
 
 def _with_table(text: str, name: str, path: str, tabular: bool) -> str:
@@ -115,7 +116,7 @@ def _check(file: Path, text: str, name: str) -> None:
     except SettingsError:
         line = text.rstrip().splitlines()[-1]
         raise SettingsError(
-            f"{_typed(file)} writes [datasets] in a form that cannot be added to; it was not changed",
+            f"{typed(file)} writes [datasets] in a form that cannot be added to; it was not changed",
             help=f"add it by hand, under datasets: {name} = {{ {line} }}",
         ) from None
 
@@ -130,12 +131,7 @@ def _write(file: Path, text: str) -> None:
         os.replace(aside, file.resolve() if file.is_symlink() else file)
     except OSError as error:
         aside.unlink(missing_ok=True)
-        raise SettingsError(f"{_typed(file)} cannot be written: {error.strerror}") from error
-
-
-def _typed(path: Path) -> str:
-    relative = os.path.relpath(path)
-    return str(path) if relative.startswith(os.pardir + os.sep + os.pardir) else relative
+        raise SettingsError(f"{typed(file)} cannot be written: {error.strerror}") from error
 
 
 def _shown(table: object) -> str:

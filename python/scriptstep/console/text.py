@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import unicodedata
 from collections.abc import Sequence
@@ -17,6 +18,7 @@ __all__ = [
     "log_line",
     "padded",
     "size",
+    "typed",
     "wrapped",
 ]
 
@@ -172,3 +174,12 @@ def listed(names: Sequence[str], most: int = 4) -> str:
     if len(shown) > most:
         shown = [*shown[: most - 1], f"{len(shown) - most + 1:,} more"]
     return shown[0] if len(shown) == 1 else ", ".join(shown[:-1]) + " and " + shown[-1] if shown else ""
+
+
+def typed(path: str | os.PathLike[str]) -> str:
+    """Returns: a path as the user would type it: relative, unless it lies further off than the folder above."""
+    text = os.fspath(path)
+    if not os.path.isabs(text):
+        return text
+    relative = os.path.relpath(text)
+    return text if relative.startswith(os.pardir + os.sep + os.pardir) else relative

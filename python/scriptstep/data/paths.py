@@ -35,7 +35,7 @@ def relative_path(path: Any, what: str) -> str:
             raise ArgumentTypeError(f"{what} must be a path, as text")
     parts = [part for part in path.replace("\\", "/").split("/") if part not in ("", ".")]
     if ".." in parts:
-        raise ArgumentError(f"{what} leads out of its datastore: {path!r}")
+        raise ArgumentError(f"{what} must not lead out by '..': {path!r}")
     return "/".join(parts)
 
 

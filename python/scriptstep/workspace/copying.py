@@ -10,7 +10,7 @@ from pathlib import Path
 
 from scriptstep.errors import UserErrorException
 
-__all__ = ["copy_each", "files_below", "files_in_words", "say"]
+__all__ = ["copy_each", "copy_whole", "files_below", "files_in_words", "say"]
 
 
 def files_below(root: Path) -> Iterator[Path]:
@@ -22,8 +22,24 @@ def files_below(root: Path) -> Iterator[Path]:
                 yield file
 
 
+def copy_whole(file: Path, target: Path) -> None:
+    """Copies a file so that a reader of the target sees the old one or the new one, whole.
+
+    Args:
+        file: The file.
+        target: What it becomes; folders above it are made.
+    """
+    aside = target.with_name(f".{target.name[:200]}.{uuid.uuid4().hex[:8]}")
+    target.parent.mkdir(parents=True, exist_ok=True)
+    try:
+        shutil.copyfile(file, aside)
+        os.replace(aside, target)
+    finally:
+        aside.unlink(missing_ok=True)
+
+
 def copy_each(pairs: Iterable[tuple[Path, Path]], overwrite: bool, what: str) -> tuple[int, list[str]]:
-    """Copies files one by one; a reader of a target sees the old one or the new one, whole.
+    """Copies files one by one, each whole.
 
     Args:
         pairs: File and target of each.
@@ -41,15 +57,10 @@ def copy_each(pairs: Iterable[tuple[Path, Path]], overwrite: bool, what: str) ->
         if target.exists() and not overwrite:
             left.append(target.name)
             continue
-        aside = target.with_name(f".{target.name[:200]}.{uuid.uuid4().hex[:8]}")
         try:
-            target.parent.mkdir(parents=True, exist_ok=True)
-            shutil.copyfile(file, aside)
-            os.replace(aside, target)
+            copy_whole(file, target)
         except OSError as error:
             raise UserErrorException(f"{what}: {file} cannot be copied to {target}: {error.strerror}") from error
-        finally:
-            aside.unlink(missing_ok=True)
         copied += 1
     return copied, left
 

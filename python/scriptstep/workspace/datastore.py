@@ -6,6 +6,7 @@ import re
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from scriptstep.data.paths import relative_path
 from scriptstep.errors import ArgumentError, UserErrorException
 from scriptstep.workspace.datastore_kinds import (
     AbstractADLSDatastore,
@@ -22,7 +23,7 @@ from scriptstep.workspace.datastore_kinds import (
     HDFSDatastore,
     not_registered,
 )
-from scriptstep.workspace.names import is_text, relative_path
+from scriptstep.workspace.names import is_text
 
 if TYPE_CHECKING:
     from scriptstep.history import DatastoreRow

@@ -7,9 +7,9 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from scriptstep.data.paths import relative_path
 from scriptstep.errors import ArgumentError, NotRegisteredError, UserErrorException
 from scriptstep.workspace.copying import copy_each, files_below, files_in_words, say
-from scriptstep.workspace.names import relative_path
 
 if TYPE_CHECKING:
     from scriptstep.data.references import DataReference

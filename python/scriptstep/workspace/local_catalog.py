@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import os
-import shutil
 import threading
-import uuid
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from scriptstep.data.paths import relative_path
 from scriptstep.errors import ArgumentError, ModelPathNotFoundException, NotRegisteredError
 from scriptstep.history import (
     ComputeRow,
@@ -24,7 +22,7 @@ from scriptstep.history import (
 )
 from scriptstep.history.file_system import is_remote
 from scriptstep.workspace.catalog_reads import DEFAULT_STORE, HistoryReads
-from scriptstep.workspace.names import relative_path
+from scriptstep.workspace.copying import copy_whole
 from scriptstep.workspace.place import prepare_home
 from scriptstep.workspace.settings import Place, Settings, load_settings
 
@@ -207,11 +205,11 @@ class LocalCatalog(HistoryReads):
             self.history.update_run(run, directory=f"runs/{run}")
         if path.is_dir():
             for file in sorted(f for f in path.rglob("*") if f.is_file()):
-                _copy(file, root / relative / file.relative_to(path))
+                copy_whole(file, root / relative / file.relative_to(path))
         elif path.is_file():
             if not relative:
                 raise ArgumentError("the name of a run's file must not be empty")
-            _copy(path, root / relative)
+            copy_whole(path, root / relative)
         else:
             raise ArgumentError(f"nothing lies at {path}")
 
@@ -322,14 +320,3 @@ class LocalCatalog(HistoryReads):
             if self.history.datastore(self.name, name) is None and (row := self.datastore(name)) is not None:
                 self.history.add_datastore(self.name, DatastoreRow(name, row.kind))
             self.history.set_default_datastore(self.name, name)
-
-
-def _copy(file: Path, target: Path) -> None:
-    """Copies a file so that a reader sees the old one or the new one, whole."""
-    target.parent.mkdir(parents=True, exist_ok=True)
-    aside = target.with_name(f".{target.name[:200]}.{uuid.uuid4().hex[:8]}")
-    try:
-        shutil.copyfile(file, aside)
-        os.replace(aside, target)
-    finally:
-        aside.unlink(missing_ok=True)

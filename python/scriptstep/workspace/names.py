@@ -5,9 +5,7 @@ from __future__ import annotations
 import re
 from typing import TypeGuard
 
-from scriptstep.errors import ArgumentError
-
-__all__ = ["is_text", "plain", "relative_path"]
+__all__ = ["is_text", "plain"]
 
 
 def is_text(value: object) -> TypeGuard[str]:
@@ -18,22 +16,3 @@ def is_text(value: object) -> TypeGuard[str]:
 def plain(name: str) -> str:
     """Returns: a name of plain characters, fit for a path that a script is given."""
     return re.sub(r"[^A-Za-z0-9_-]+", "_", name) or "_"
-
-
-def relative_path(name: str, what: str) -> str:
-    """Makes a name relative, as the SDK's stores do: a leading `/` is dropped, and nothing leads out.
-
-    Args:
-        name: A path with `/` or backslashes.
-        what: What it is, for the message.
-
-    Returns:
-        The path with `/`, no `.` and no empty part; empty for the root.
-
-    Raises:
-        ArgumentError: A part is `..`.
-    """
-    parts = [part for part in name.replace("\\", "/").split("/") if part not in ("", ".")]
-    if ".." in parts:
-        raise ArgumentError(f"{what} must not lead out by '..': {name!r}")
-    return "/".join(parts)

@@ -82,6 +82,7 @@ class Workspace(WorkspaceMembers, ServiceOnly):
     def _make(self, tags: Mapping[str, str] | None) -> None:
         """Makes the workspace, unless a step asks: there it is only answered."""
         from scriptstep.console import notice
+        from scriptstep.console.text import typed
         from scriptstep.history import WorkspaceRow
 
         add = getattr(self._catalog, "add_workspace", None)
@@ -96,7 +97,7 @@ class Workspace(WorkspaceMembers, ServiceOnly):
             {str(k): str(v) for k, v in (tags or {}).items()},
         )
         add(row)
-        notice(f"made workspace '{self._name}' in {_shown(self._place.home)}")
+        notice(f"made workspace '{self._name}' in {typed(self._place.home)}")
 
     @property
     def _catalog(self) -> Catalog:
@@ -438,9 +439,3 @@ class Workspace(WorkspaceMembers, ServiceOnly):
     def get_mlflow_tracking_uri(self, _with_auth: bool = False) -> str:
         """Returns: a folder in which MLflow may keep what is logged with it outside steps."""
         return (self._place.home / "mlflow").as_uri()
-
-
-def _shown(path: Path) -> str:
-    """Returns: a path as the user would type it."""
-    relative = os.path.relpath(path)
-    return str(path) if relative.startswith(os.pardir) else relative

@@ -1,11 +1,12 @@
 //! Is a stored tree still what it was?
 
+use std::collections::HashSet;
 use std::path::PathBuf;
 
 use crate::digest::Digest;
 use crate::error::{Error, Result};
 use crate::fs::Stat;
-use crate::manifest::Change;
+use crate::manifest::{Change, Manifest};
 use crate::scan::{Options, scan_tree};
 use crate::store::rows::Rows;
 use crate::store::{CONTENT, ROWS, SYNCED, Store, below};
@@ -60,14 +61,9 @@ impl Store {
                 Err(error) => return Ok(vec![error.to_string()]),
             };
         // Folders are no part of code's manifests: those above its files are meant.
-        let implied = |change: &&Change| match change {
-            Change::Added(path) => manifest
-                .entries()
-                .iter()
-                .any(|entry| entry.path.strip_prefix(path.as_slice()).is_some_and(|rest| rest.first() == Some(&b'/'))),
-            _ => false,
-        };
-        Ok(manifest.diff(&found).iter().filter(|change| !implied(change)).map(told).collect())
+        let implied = folders_above(&manifest);
+        let unlisted = |change: &&Change| !matches!(change, Change::Added(path) if implied.contains(path.as_slice()));
+        Ok(manifest.diff(&found).iter().filter(unlisted).map(told).collect())
     }
 
     /// Remembers what a tree's files are, before it is handed on.
@@ -77,18 +73,9 @@ impl Store {
     pub fn guard(&self, digest: Digest) -> Result<Guard> {
         let content = self.content_path(digest)?;
         let manifest = self.manifest(digest)?;
-        let mut folders = std::collections::BTreeSet::new();
-        for entry in manifest.entries() {
-            let mut path = entry.path.as_slice();
-            while let Some(at) = path.iter().rposition(|&byte| byte == b'/') {
-                path = &path[..at];
-                if !folders.insert(path) {
-                    break;
-                }
-            }
-        }
         let root: &[u8] = b"";
-        let paths = manifest.entries().iter().map(|entry| entry.path.as_slice()).chain(folders).chain([root]);
+        let listed = manifest.entries().iter().map(|entry| entry.path.as_slice());
+        let paths = listed.chain(folders_above(&manifest)).chain([root]);
         Ok(Guard(paths.map(|path| (path.to_vec(), self.fs.stat(&below(&content, path)).ok())).collect()))
     }
 
@@ -157,6 +144,21 @@ impl Store {
         }
         Ok(())
     }
+}
+
+/// The folders that lie above a manifest's entries, less the root.
+fn folders_above(manifest: &Manifest) -> HashSet<&[u8]> {
+    let mut folders = HashSet::new();
+    for entry in manifest.entries() {
+        let mut path = entry.path.as_slice();
+        while let Some(at) = path.iter().rposition(|&byte| byte == b'/') {
+            path = &path[..at];
+            if !folders.insert(path) {
+                break;
+            }
+        }
+    }
+    folders
 }
 
 fn told(change: &Change) -> String {
