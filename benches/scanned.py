@@ -16,11 +16,11 @@ from benches.tree import IGNORED_FOLDER, TreePlan, make_tree
 # Each of these is a whole process, which says how many files it found and how long the work itself took in it.
 _OURS = """\
 import json, sys, time
-from scriptstep.content import scan_code
+from scriptstep.content import scan
 
 began = time.perf_counter()
-scan = scan_code(sys.argv[1])
-print(json.dumps({"seconds": time.perf_counter() - began, "files": len(scan.manifest)}))
+scan = scan(sys.argv[1])
+print(json.dumps({"seconds": time.perf_counter() - began, "files": len(scan)}))
 """
 _SDK = """\
 import json, sys, time

@@ -22,7 +22,9 @@ _CHILD = """
 import json, os, pathlib, sys, traceback
 import scriptstep.content, scriptstep.errors
 from pathlib import Path
-from scriptstep.content import ContentStore, scan_code, scan_tree
+from scriptstep.content import ContentStore, scan as scan_code
+from functools import partial
+scan_tree = partial(scan_code, rules=None)
 from scriptstep.errors import *
 task = json.load(sys.stdin)
 if os.geteuid() == 0:

@@ -14,9 +14,10 @@ from pathlib import Path
 import pytest
 from blake3 import blake3
 
-from scriptstep.content import Entry, Survey, scan_code, scan_tree
+from scriptstep.content import Entry, Survey
 from scriptstep.errors import ContentError, SourceChanged, UnreadableContent
 from tests.as_user import as_user, give_away, users_folder
+from tests.scans import scan_code, scan_tree
 
 
 def write(root: Path, *names: str) -> Path:
@@ -28,7 +29,7 @@ def write(root: Path, *names: str) -> Path:
 
 def listed(root: Path) -> dict[str, str]:
     """What a scan of code found: kinds by path, of links their text."""
-    found = scan_code(root).manifest
+    found = scan_code(root)
     return {
         os.fsdecode(entry.path): f"-> {os.fsdecode(entry.target)}" if entry.kind == "link" else entry.kind
         for entry in found
@@ -36,7 +37,7 @@ def listed(root: Path) -> dict[str, str]:
 
 
 def entry_of(root: Path, name: str) -> Entry:
-    found = scan_code(root).manifest.get(os.fsencode(name))
+    found = scan_code(root).get(os.fsencode(name))
     assert found is not None
     return found
 
@@ -52,8 +53,8 @@ def test_a_file_is_known_by_its_bytes_and_its_size(tmp_path: Path) -> None:
 def test_code_has_no_folders_and_a_tree_has_them_all(tmp_path: Path) -> None:
     write(tmp_path, "a/b/c")
     (tmp_path / "empty" / "inner").mkdir(parents=True)
-    assert scan_code(tmp_path).manifest.paths() == [b"a/b/c"]
-    assert scan_tree(tmp_path).manifest.paths() == [b"a", b"a/b", b"a/b/c", b"empty", b"empty/inner"]
+    assert scan_code(tmp_path).paths() == [b"a/b/c"]
+    assert scan_tree(tmp_path).paths() == [b"a", b"a/b", b"a/b/c", b"empty", b"empty/inner"]
 
 
 def test_no_rule_applies_to_a_tree(tmp_path: Path) -> None:
@@ -69,19 +70,19 @@ def test_no_rule_applies_to_a_tree(tmp_path: Path) -> None:
         "env/pyvenv.cfg",
     )
     (tmp_path / ".gitignore").write_text("*\n")
-    names = {path for path in scan_tree(tmp_path).manifest.paths() if (tmp_path / os.fsdecode(path)).is_file()}
+    names = {path for path in scan_tree(tmp_path).paths() if (tmp_path / os.fsdecode(path)).is_file()}
     assert len(names) == 8
 
 
 def test_a_tree_may_be_one_file(tmp_path: Path) -> None:
     write(tmp_path, "model.bin")
-    found = scan_tree(tmp_path / "model.bin").manifest
+    found = scan_tree(tmp_path / "model.bin")
     assert list(found) == [(b"", "file", 9, blake3(b"model.bin").hexdigest(), b"")]
 
 
 def test_an_empty_directory_holds_nothing(tmp_path: Path) -> None:
-    assert scan_code(tmp_path).manifest == scan_tree(tmp_path).manifest
-    assert len(scan_code(tmp_path).manifest) == 0
+    assert scan_code(tmp_path) == scan_tree(tmp_path)
+    assert len(scan_code(tmp_path)) == 0
 
 
 @pytest.mark.parametrize(
@@ -113,7 +114,7 @@ def test_names_are_bytes_and_none_is_lost(tmp_path: Path) -> None:
         os.makedirs(os.path.dirname(path), exist_ok=True)
         with open(path, "wb") as file:
             file.write(name)
-    found = scan_code(tmp_path).manifest
+    found = scan_code(tmp_path)
     assert found.paths() == sorted(names)
     assert [entry.digest for entry in found] == [blake3(name).hexdigest() for name in sorted(names)]
 
@@ -123,19 +124,19 @@ def test_a_root_whose_name_is_no_text_is_read(tmp_path: Path) -> None:
     os.mkdir(root)
     with open(os.path.join(root, b"a"), "wb"):
         pass
-    assert scan_code(os.fsdecode(root)).manifest.paths() == [b"a"]
+    assert scan_code(os.fsdecode(root)).paths() == [b"a"]
 
 
 def test_a_root_may_be_given_by_a_link_and_relative(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     write(tmp_path, "code/a", "code/sub/b")
     (tmp_path / "code" / "inside").symlink_to(tmp_path / "code" / "sub" / "b")
     (tmp_path / "link").symlink_to("code")
-    wanted = scan_code(tmp_path / "code").manifest
+    wanted = scan_code(tmp_path / "code")
     assert wanted.paths() == [b"a", b"inside", b"sub/b"]
-    assert scan_code(tmp_path / "link").manifest == wanted
+    assert scan_code(tmp_path / "link") == wanted
     monkeypatch.chdir(tmp_path / "code")
-    assert scan_code(".").manifest == wanted
-    assert scan_code("../link/../code/").manifest == wanted
+    assert scan_code(".") == wanted
+    assert scan_code("../link/../code/") == wanted
 
 
 def test_a_folder_may_lie_deep(tmp_path: Path) -> None:
@@ -144,7 +145,7 @@ def test_a_folder_may_lie_deep(tmp_path: Path) -> None:
         path = path / "deeper"
     path.mkdir(parents=True)
     (path / "a").touch()
-    assert scan_code(tmp_path).manifest.paths() == [b"/".join([b"deeper"] * 300 + [b"a"])]
+    assert scan_code(tmp_path).paths() == [b"/".join([b"deeper"] * 300 + [b"a"])]
 
 
 # Links.
@@ -185,7 +186,7 @@ def test_the_same_tree_elsewhere_has_the_same_digest_links_and_all(tmp_path: Pat
         root = write(tmp_path / place, "a", "sub/b")
         (root / "absolute").symlink_to(root / "sub" / "b")
         (root / "sub" / "out").symlink_to(root / ".." / root.name / "a")
-    assert scan_code(tmp_path / "one").manifest == scan_code(tmp_path / "other" / "deep").manifest
+    assert scan_code(tmp_path / "one") == scan_code(tmp_path / "other" / "deep")
 
 
 def test_a_link_that_leads_out_is_read_through(tmp_path: Path) -> None:
@@ -235,7 +236,7 @@ def test_a_link_out_of_a_far_folder_back_into_the_source_means_the_same_file(tmp
     write(tmp_path, "shared/a", "code/main.py")
     (tmp_path / "shared" / "back").symlink_to(tmp_path / "code" / "main.py")
     (tmp_path / "code" / "link").symlink_to("../shared")
-    found = scan_code(tmp_path / "code").manifest
+    found = scan_code(tmp_path / "code")
     back = found.get(b"link/back")
     assert back is not None
     assert back.kind == "file" or os.path.normpath(os.path.join(b"link", back.target)) == b"main.py"
@@ -264,7 +265,7 @@ def test_a_link_to_a_folder_that_holds_the_source_directory_stays_a_link(text: s
     write(tmp_path, "over/code/main.py", "over/other")
     (tmp_path / "over" / "code" / "up").symlink_to(text)
     found = scan_code(tmp_path / "over" / "code")
-    assert found.manifest.paths() == [b"main.py", b"up"]
+    assert found.paths() == [b"main.py", b"up"]
     assert len(found.warnings) == 1
 
 
@@ -275,7 +276,7 @@ def test_folders_that_link_to_each_other_end_somewhere(tmp_path: Path) -> None:
     (tmp_path / "one" / "to").symlink_to("../two")
     (tmp_path / "two" / "to").symlink_to("../one")
     found = scan_code(tmp_path / "code")
-    assert found.manifest.paths() == [b"link/a", b"link/to/b", b"link/to/to", b"main.py"]
+    assert found.paths() == [b"link/a", b"link/to/b", b"link/to/to", b"main.py"]
     assert len(found.warnings) == 1
 
 
@@ -298,7 +299,7 @@ def test_what_is_no_file_is_left_out_with_a_warning(tmp_path: Path, monkeypatch:
         (tmp_path / "null").symlink_to("/dev/null")
         for scan in (scan_code, scan_tree):
             found = scan(tmp_path)
-            assert found.manifest.paths() == [b"a"]
+            assert found.paths() == [b"a"]
             named = [line.split(":")[0] for line in found.warnings]
             assert named == [str(tmp_path / name) for name in ("null", "pipe", "socket")]
 
@@ -340,7 +341,7 @@ def _scan_listed_but_not_entered(root: str) -> list[str]:
     Path(f"{root}/sub/a").write_text("a")
     os.chmod(f"{root}/sub", 0o400)
     try:
-        return [repr(scan_code(root).manifest.paths())]
+        return [repr(scan_code(root).paths())]
     except UnreadableContent as error:
         return ["unreadable", str(error)]
 
@@ -416,7 +417,7 @@ def test_a_survey_tells_what_there_is_to_read_before_it_is_read(tmp_path: Path) 
         (tmp_path / name).write_bytes(b"x" * size)
     (tmp_path / ".gitignore").write_text("*.log\n")
     told: list[Survey] = []
-    scan_code(tmp_path, on_survey=told.append)
+    scan_code(tmp_path, survey_from=(0, 0), on_survey=told.append)
     assert told == [Survey(4, 1106, (("data/", 800), ("x.txt", 300), (".gitignore", 6)))]
 
 
@@ -426,7 +427,7 @@ def test_a_survey_opens_the_folder_that_holds_nearly_all_and_names_ten(tmp_path:
     for number in range(12):
         (tmp_path / "a" / "b" / f"{number:02}").write_bytes(b"x" * (100 + number))
     told: list[Survey] = []
-    scan_code(tmp_path, on_survey=told.append)
+    scan_code(tmp_path, survey_from=(0, 0), on_survey=told.append)
     assert told[0].largest == tuple((f"a/b/{number:02}", 100 + number) for number in range(11, 1, -1))
 
 
@@ -437,7 +438,7 @@ def test_what_a_survey_raises_ends_the_scan(tmp_path: Path) -> None:
         raise RuntimeError("too much")
 
     with pytest.raises(RuntimeError, match="too much"):
-        scan_code(tmp_path, on_survey=refuse)
+        scan_code(tmp_path, survey_from=(0, 0), on_survey=refuse)
 
 
 @pytest.mark.timeout(20)
@@ -450,7 +451,7 @@ def test_a_scan_that_a_survey_refuses_reads_no_file(tmp_path: Path) -> None:
 
     start = time.monotonic()
     with pytest.raises(RuntimeError, match="too much"):
-        scan_code(tmp_path, on_survey=refuse)
+        scan_code(tmp_path, survey_from=(0, 0), on_survey=refuse)
     assert time.monotonic() - start < 5
 
 
@@ -458,11 +459,11 @@ def test_a_scan_that_a_survey_refuses_reads_no_file(tmp_path: Path) -> None:
 
 SCAN_UNTIL_ENDED = """
 import signal, sys, time
-from scriptstep.content import scan_code
+from scriptstep.content import scan
 signal.signal(signal.SIGINT, signal.default_int_handler)
 print("ready", flush=True)
 try:
-    scan_code(sys.argv[1], on_survey=lambda survey: print("reading", flush=True))
+    scan(sys.argv[1], survey_from=(0, 0), on_survey=lambda survey: print("reading", flush=True))
 except KeyboardInterrupt:
     print("interrupted", flush=True)
 """
@@ -544,7 +545,7 @@ def test_files_that_come_and_go_end_no_scan(tmp_path: Path) -> None:
         try:
             for _ in range(50):
                 try:
-                    found = set(scan_code(tmp_path).manifest.paths())
+                    found = set(scan_code(tmp_path).paths())
                 except SourceChanged:
                     continue
                 assert {f"d{number}/f".encode() for number in range(100)} <= found

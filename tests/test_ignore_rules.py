@@ -11,10 +11,10 @@ from pathlib import Path
 
 import pytest
 
-from scriptstep.content import scan_code
 from scriptstep.errors import RuleFileError
 from tests.as_user import as_user, give_away, users_folder
 from tests.oracle.git_kept import git_kept, git_version, make_repository
+from tests.scans import scan_code
 
 CASES = json.loads((Path(__file__).parent / "data" / "ignore_cases.json").read_text(encoding="utf-8"))
 COMPARED = [case for case in CASES["cases"] if "exclude" not in case and "icase" not in case]
@@ -73,7 +73,7 @@ def disagreements(group: str, folder: Path, rule_file: bytes) -> list[str]:
         # One in the root is what chooses the kind; a case may have its rules further down alone.
         if not os.path.lexists(os.path.join(root, rule_file)):
             build(root, [{"p": ".gitignore"}], rule_file)
-        kept = set(scan_code(os.fsdecode(root), threads=1).manifest.paths()) - {rule_file}
+        kept = set(scan_code(os.fsdecode(root), threads=1).paths()) - {rule_file}
         names = [bytes.fromhex(name["px"]) if isinstance(name, dict) else name.encode() for name in case["kept"]]
         expected = {
             b"/".join(rule_file if part == b".gitignore" else part for part in name.split(b"/")) for name in names
@@ -199,7 +199,7 @@ def test_random_trees_are_kept_as_git_keeps_them(block: int, tmp_path: Path) -> 
         tree = tmp_path / f"tree-{seed}"
         tree.mkdir()
         plant(random.Random(seed), tree, 0)
-        ours, theirs = set(scan_code(tree, threads=1).manifest.paths()), git_kept(repository, tree)
+        ours, theirs = set(scan_code(tree, threads=1).paths()), git_kept(repository, tree)
         ignored += sum(len(files) for _, _, files in os.walk(tree)) > len(theirs)
         if ours != theirs:
             wrong.append(f"seed {seed}: lost {sorted(theirs - ours)}, took in {sorted(ours - theirs)}")
@@ -219,7 +219,7 @@ def write(root: Path, files: dict[str, str]) -> Path:
 
 
 def kept(root: Path) -> list[str]:
-    return [os.fsdecode(path) for path in scan_code(root).manifest.paths()]
+    return [os.fsdecode(path) for path in scan_code(root).paths()]
 
 
 def test_nothing_above_the_source_directory_is_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -346,7 +346,7 @@ def _scan_with_a_locked_folder(root: str, rules: str) -> list[str]:
         file.write(rules)
     os.chmod(root + "/locked", 0)
     try:
-        return [os.fsdecode(path) for path in scan_code(root).manifest.paths()]
+        return [os.fsdecode(path) for path in scan_code(root).paths()]
     except UnreadableContent as error:  # type: ignore[name-defined]  # noqa: F821
         return ["error", str(error)]
 
@@ -384,7 +384,7 @@ def _scan_with_a_locked_rule_file(root: str, name: str) -> str:
         file.write("*\n")
     os.chmod(path, 0)
     try:
-        return repr(scan_code(root).manifest.paths())
+        return repr(scan_code(root).paths())
     except RuleFileError as error:
         return str(error)
 
@@ -403,7 +403,7 @@ def test_a_fifo_in_a_rule_files_place_hangs_nobody(tmp_path: Path) -> None:
     os.mkfifo(tmp_path / ".gitignore")
     os.mkfifo(tmp_path / "sub" / ".gitignore")
     found = scan_code(tmp_path)
-    assert found.manifest.paths() == [b"a.log", b"sub/b.log"]
+    assert found.paths() == [b"a.log", b"sub/b.log"]
     assert len(found.warnings) == 2
 
 
@@ -424,7 +424,7 @@ def test_a_rule_file_in_utf_16_gets_a_warning(encoding: str, tmp_path: Path) -> 
     mark = "\ufeff" if encoding == "utf-16-be" else ""
     (tmp_path / ".gitignore").write_bytes((mark + "a\n").encode(encoding))
     found = scan_code(tmp_path)
-    assert b"a" in found.manifest.paths()
+    assert b"a" in found.paths()
     assert [line for line in found.warnings if "UTF-16" in line and str(tmp_path / ".gitignore") in line]
 
 
@@ -438,4 +438,4 @@ def test_rules_in_bytes_speak_of_names_in_bytes(tmp_path: Path) -> None:
     for name in (b"\xff.log", b"\xff.txt", b"\xfe.txt"):
         (tmp_path / os.fsdecode(name)).touch()
     (tmp_path / ".gitignore").write_bytes(b"*.log\n\xff.*\n")
-    assert scan_code(tmp_path).manifest.paths() == [b".gitignore", b"\xfe.txt"]
+    assert scan_code(tmp_path).paths() == [b".gitignore", b"\xfe.txt"]

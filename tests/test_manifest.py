@@ -14,10 +14,11 @@ from blake3 import blake3
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from scriptstep.content import Change, Manifest, digest_bytes, scan_code, scan_tree
+from scriptstep.content import Change, Manifest, digest_bytes
 from scriptstep.errors import TreeDamaged
 from tests.make_manifest_vectors import vectors
 from tests.oracle import manifest_reference as reference
+from tests.scans import scan_code, scan_tree
 
 VECTORS = json.loads((Path(__file__).parent / "data" / "manifest_vectors.json").read_text(encoding="utf-8"))
 
@@ -84,14 +85,12 @@ def plant(chance: random.Random, folder: bytes, depth: int = 0) -> None:
 @pytest.mark.parametrize("seed", range(40))
 def test_a_scan_agrees_with_the_slow_reference(seed: int, tmp_path: Path) -> None:
     plant(random.Random(seed), os.fsencode(tmp_path))
-    found = scan_tree(tmp_path).manifest
+    found = scan_tree(tmp_path)
     rows = reference.rows_of(os.fsencode(tmp_path))
     assert found.digest == reference.digest(rows)
     assert found.to_bytes() == reference.encode(rows)
     assert len(found) == len(rows) and found.total_size == sum(row[2] for row in rows)
-    assert scan_code(tmp_path).manifest.digest == reference.digest(
-        reference.rows_of(os.fsencode(tmp_path), folders=False)
-    )
+    assert scan_code(tmp_path).digest == reference.digest(reference.rows_of(os.fsencode(tmp_path), folders=False))
 
 
 @pytest.mark.parametrize("threads", [1, 2, 3, 8, 33])
@@ -102,7 +101,7 @@ def test_a_manifest_is_the_same_whatever_the_count_of_threads(threads: int, tmp_
         for part in range(10):
             (tmp_path / f"d{number}" / f"{part}.bin").write_bytes(chance.randbytes(chance.randint(0, 3000)))
     wanted = reference.digest(reference.rows_of(os.fsencode(tmp_path), folders=False))
-    assert scan_code(tmp_path, threads=threads).manifest.digest == wanted
+    assert scan_code(tmp_path, threads=threads).digest == wanted
 
 
 def test_only_what_belongs_to_a_tree_is_in_its_digest(tmp_path: Path) -> None:
@@ -112,7 +111,7 @@ def test_only_what_belongs_to_a_tree_is_in_its_digest(tmp_path: Path) -> None:
         (tmp_path / name / "a").write_text("a")
     os.utime(tmp_path / "two" / "a", (1, 1))
     os.chmod(tmp_path / "two" / "b", 0o606)
-    assert scan_tree(tmp_path / "one").manifest == scan_tree(tmp_path / "two").manifest
+    assert scan_tree(tmp_path / "one") == scan_tree(tmp_path / "two")
 
 
 def test_a_digest_of_bytes_is_blake3_under_its_domain() -> None:

@@ -378,8 +378,8 @@ def test_a_huge_source_directory_is_warned_of_with_the_lines_that_help(
 ) -> None:
     from scriptstep.engine import planner
 
-    assert (planner._LARGE_FILES, planner._LARGE_BYTES) == (20_000, 1_000_000_000)
-    monkeypatch.setattr(planner, "_LARGE_BYTES", 1_000_000)
+    assert planner._LARGE == (20_000, 1_000_000_000)
+    monkeypatch.setattr(planner, "_LARGE", (20_000, 1_000_000))
     folder = project / "src" / "huge"
     (folder / "data").mkdir(parents=True)
     (folder / "data" / "big.bin").write_bytes(bytes(1_100_000))

@@ -11,22 +11,31 @@ from pathlib import Path
 from typing import Literal, NamedTuple
 
 from scriptstep import _core
+from scriptstep.errors import SourceChanged
 
 __all__ = [
     "Change",
     "ContentStore",
+    "Cost",
     "Entry",
+    "Explanation",
     "Guard",
     "Manifest",
-    "Scan",
+    "OnProgress",
     "Survey",
     "digest_bytes",
-    "scan_code",
-    "scan_tree",
+    "explain",
+    "scan",
 ]
 
 PathLike = str | os.PathLike[str]
 Guard = _core.Guard
+# Called a few times a second with how many files were done, and how many bytes read; what it raises ends the work.
+OnProgress = Callable[[int, int], object]
+
+_AT_ONCE = 4096
+# From so many files or bytes on a directory is large.
+_LARGE = (20_000, 1 << 30)
 
 
 class Entry(NamedTuple):
@@ -61,13 +70,41 @@ class Change(NamedTuple):
     old_path: bytes | None
 
 
+class Cost(NamedTuple):
+    """What a scan had to do.
+
+    Attributes:
+        files_read: Files that were read.
+        bytes_read: Their bytes.
+        files_known: Files that were known to be what they were, without being read.
+    """
+
+    files_read: int
+    bytes_read: int
+    files_known: int
+
+
 class Manifest:
-    """The sorted list of what a directory, or one file, holds, with one digest; immutable, compared by its digest."""
+    """The sorted list of what a directory, or one file, holds, with one digest; immutable, compared by its digest.
 
-    __slots__ = ("_core",)
+    Iterating it gives its entries, sorted by path.
+    """
 
-    def __init__(self, core: _core.Manifest) -> None:
+    __slots__ = ("_core", "_scan")
+
+    def __init__(self, core: _core.Manifest, scan: _core.Scan | None = None) -> None:
         self._core = core
+        self._scan = scan
+
+    @property
+    def warnings(self) -> tuple[str, ...]:
+        """What was found and left out, or kept as a link, a line each; where a scan made it."""
+        return () if self._scan is None else tuple(self._scan.warnings)
+
+    @property
+    def cost(self) -> Cost:
+        """What it took to find out; where a scan made it."""
+        return Cost(0, 0, 0) if self._scan is None else Cost(*self._scan.cost)
 
     @staticmethod
     def from_bytes(data: bytes) -> Manifest:
@@ -102,7 +139,8 @@ class Manifest:
         return len(self._core)
 
     def __iter__(self) -> Iterator[Entry]:
-        return (Entry(*entry) for entry in self._core.entries())
+        for start in range(0, len(self), _AT_ONCE):
+            yield from (Entry(*entry) for entry in self._core.entries_from(start, _AT_ONCE))
 
     def __eq__(self, other: object) -> bool:
         return isinstance(other, Manifest) and self._core == other._core
@@ -115,7 +153,7 @@ class Manifest:
 
     def paths(self) -> list[bytes]:
         """Returns: the path of every entry, sorted."""
-        return [entry[0] for entry in self._core.entries()]
+        return self._core.paths()
 
     def get(self, path: bytes) -> Entry | None:
         """Returns: the entry at a path, or None."""
@@ -148,18 +186,6 @@ class Manifest:
         return [Change(*change) for change in self._core.diff(later._core)]
 
 
-class Scan(NamedTuple):
-    """What a directory holds, and what its owner should know of it.
-
-    Attributes:
-        manifest: What it holds.
-        warnings: Links that lead nowhere, sockets and the like, a line each.
-    """
-
-    manifest: Manifest
-    warnings: tuple[str, ...]
-
-
 class Survey(NamedTuple):
     """What a directory would cost to read.
 
@@ -174,13 +200,53 @@ class Survey(NamedTuple):
     largest: tuple[tuple[str, int], ...]
 
 
-def scan_code(root: PathLike, *, on_survey: Callable[[Survey], None] | None = None, threads: int = 0) -> Scan:
-    """Reads a source directory: the regular files and links that its ignore rules leave in.
+class Explanation(NamedTuple):
+    """Why a path is content of a source directory, or is not.
+
+    Attributes:
+        kept: Whether the rules leave it in.
+        decided: The path that was decided about: the one that was asked for, or a folder above it that is left out.
+        kind: What decided: a rule; its name, which is never content; the virtual environment that it is; or none.
+        file: The file of the rule, relative to the directory; `(built-in)` for the rules that hold everywhere.
+        line: The rule's line in it, from 1.
+        rule: The rule as it is written there.
+    """
+
+    kept: bool
+    decided: bytes
+    kind: Literal["none", "rule", "never", "environment"]
+    file: bytes | None
+    line: int | None
+    rule: bytes | None
+
+
+def scan(
+    directory: PathLike,
+    *,
+    rules: Literal["git", "azureml"] | None = "git",
+    cache: PathLike | None = None,
+    cache_anywhere: bool = False,
+    threads: int = 0,
+    on_survey: Callable[[Survey], object] | None = None,
+    survey_from: tuple[int, int] = _LARGE,
+    on_progress: OnProgress | None = None,
+) -> Manifest:
+    """Reads a directory.
+
+    The interpreter goes on meanwhile, and Ctrl-C ends it. Nothing is ever written to the directory.
 
     Args:
-        root: The directory.
-        on_survey: Called once, between listing and reading.
+        directory: The directory; without rules it may be one file.
+        rules: "git" for code: the regular files and links that its ignore files leave in, as git reads them.
+            "azureml" for the files that the Azure ML SDK takes. None for outputs and data: all, empty folders too.
+        cache: A folder to keep what was found in, so that unchanged files need not be read the next time; without it
+            none is kept. It must lie on the same device.
+        cache_anywhere: Use the cache on any file system. Unsafe: only ext4, XFS, Btrfs, APFS and NTFS are known to show
+            each change of a file in its times.
         threads: How many; 0 for as many as there are cores.
+        on_survey: Called once, before large files are read, where the directory holds more than `survey_from`.
+        survey_from: Files, and bytes.
+        on_progress: Called a few times a second with the files that are done and the bytes that were read.
 
     Returns:
         What it holds.
@@ -196,27 +262,34 @@ def scan_code(root: PathLike, *, on_survey: Callable[[Survey], None] | None = No
         assert on_survey is not None
         on_survey(Survey(files, size, tuple((os.fsdecode(name), count) for name, count in largest)))
 
-    manifest, warnings = _core.scan_code(root, None if on_survey is None else tell, threads)
-    return Scan(Manifest(manifest), tuple(warnings))
+    how: _core._How = {
+        "rules": rules or "none",
+        "threads": threads,
+        "cache": cache,
+        "cache_anywhere": cache_anywhere,
+        "survey_from": survey_from,
+    }
+    found = _core.scan(directory, how, None if on_survey is None else tell, on_progress)
+    return Manifest(found.manifest, found)
 
 
-def scan_tree(root: PathLike, *, threads: int = 0) -> Scan:
-    """Reads an output or data: a directory whole, empty folders too, or one file; no ignore rule applies.
+def explain(directory: PathLike, path: str | bytes | os.PathLike[str]) -> Explanation:
+    """Tells why a path is content of a source directory, or is not, as `git check-ignore -v` does.
 
     Args:
-        root: The directory or file.
-        threads: How many; 0 for as many as there are cores.
+        directory: The directory.
+        path: The path, relative to it; it need not be there. With a `/` at its end it is taken for a folder.
 
     Returns:
-        What it holds.
+        What decided.
 
     Raises:
-        UnreadableContent: Parts of it cannot be read; the message lists them all.
-        SourceChanged: It went on changing while it was read.
-        ContentError: It is not there, or neither file nor directory.
+        RuleFileError: An ignore file cannot be used.
+        ContentError: The directory cannot be read.
     """
-    manifest, warnings = _core.scan_tree(root, threads)
-    return Scan(Manifest(manifest), tuple(warnings))
+    kept, decided, kind, rule = _core.explain(directory, os.fsencode(path))
+    file, line, text = rule if rule is not None else (None, None, None)
+    return Explanation(kept, decided, kind, file, line, text)
 
 
 def digest_bytes(domain: str, data: bytes) -> str:
@@ -242,30 +315,44 @@ class ContentStore:
     def __init__(self, root: PathLike) -> None:
         self._core = _core.Store(root)
 
-    def save(self, source: PathLike, scan: Scan | None = None, *, base: str | None = None) -> Manifest:
+    def save(
+        self,
+        source: PathLike,
+        manifest: Manifest | None = None,
+        *,
+        base: str | None = None,
+        on_progress: OnProgress | None = None,
+    ) -> Manifest:
         """Keeps the content of a source directory, which stays as it is.
 
         Args:
             source: The directory.
-            scan: What it holds, where that is known.
+            manifest: What `scan` found there, where that is known.
             base: Digest of its last content: files that did not change since are linked from there.
+            on_progress: As of `scan`.
 
         Returns:
             Its manifest.
 
         Raises:
-            SourceChanged: It does not hold what `scan` says any more.
+            SourceChanged: A file is not what the manifest says; what was added since is not looked at.
             ContentError: It cannot be kept.
         """
-        manifest = (scan or scan_code(source)).manifest
-        self._core.save(source, manifest._core, base)
+        if manifest is None or manifest._scan is None:
+            found = scan(source, on_progress=on_progress)
+            if manifest is not None and manifest != found:
+                raise SourceChanged(f"{os.fspath(source)} does not hold what the manifest says")
+            manifest = found
+        assert manifest._scan is not None
+        self._core.save(manifest._scan, base, on_progress)
         return manifest
 
-    def adopt(self, path: PathLike) -> Manifest:
+    def adopt(self, path: PathLike, *, on_progress: OnProgress | None = None) -> Manifest:
         """Moves a directory or file in; nobody may write to it any more.
 
         Args:
             path: What to move; it is gone afterwards.
+            on_progress: As of `scan`.
 
         Returns:
             Its manifest.
@@ -273,13 +360,14 @@ class ContentStore:
         Raises:
             ContentError: It cannot be read or moved; it is then still where it was.
         """
-        return Manifest(self._core.adopt(path))
+        return Manifest(self._core.adopt(path, on_progress))
 
-    def add(self, path: PathLike) -> Manifest:
+    def add(self, path: PathLike, *, on_progress: OnProgress | None = None) -> Manifest:
         """Keeps a copy of a directory or file, which stays as it is.
 
         Args:
             path: What to copy.
+            on_progress: As of `scan`.
 
         Returns:
             Its manifest.
@@ -287,7 +375,7 @@ class ContentStore:
         Raises:
             ContentError: It cannot be read or kept.
         """
-        return Manifest(self._core.add(path))
+        return Manifest(self._core.add(path, on_progress))
 
     def ensure(self, digest: str) -> bool:
         """Tells whether a tree is there and may be believed whole.
@@ -319,19 +407,20 @@ class ContentStore:
         """
         return Manifest(self._core.manifest(digest))
 
-    def restore(self, digest: str, dest: PathLike) -> None:
+    def restore(self, digest: str, dest: PathLike, *, on_progress: OnProgress | None = None) -> None:
         """Copies a tree out; every byte is checked.
 
         Args:
             digest: The tree's digest.
             dest: Where to; not there yet, or an empty folder.
+            on_progress: As of `scan`.
 
         Raises:
             TreeMissing: There is no such tree.
             TreeDamaged: It is not what it was, and was set aside; the message names the file.
             ContentError: It cannot be written there.
         """
-        self._core.restore(digest, dest)
+        self._core.restore(digest, dest, on_progress)
 
     def verify(self, digest: str) -> list[str]:
         """Reads a tree and tells what is not as its manifest lists it.

@@ -70,7 +70,7 @@ _INSTEAD: tuple[tuple[str, str], ...] = (
     ),
     ("AdlaStep AzureBatchStep DatabricksStep KustoStep SynapseSparkStep _HDInsightStep", _ENGINE),
     ("CreateRunDto EnvironmentClient ExperimentClient JasmineClient RunClient RunTypeV2 SnapshotsClient", _SERVICE),
-    ("get_project_ignore_file", "`scriptstep.content.scan_code` lists what the ignore files leave in"),
+    ("get_project_ignore_file", "`scriptstep.content.scan` lists what the ignore files leave in"),
     ("diagnostic_log", "use the logging module"),
 )
 

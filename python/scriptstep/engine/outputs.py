@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from scriptstep.content import ContentStore, Entry, scan_tree
+from scriptstep.content import ContentStore, Entry, scan
 from scriptstep.engine.staging import StepFolder, plain
 from scriptstep.errors import ArgumentError
 from scriptstep.graph import OutputSpec, StepSpec
@@ -181,7 +181,7 @@ class Destinations:
 def _holds(place: Path, entry: Entry) -> bool:
     if entry.kind == "link" or place.is_symlink() or not place.is_file() or place.stat().st_size != entry.size:
         return False
-    (there,) = scan_tree(place).manifest
+    (there,) = scan(place, rules=None)
     return (there.kind, there.digest) == (entry.kind, entry.digest)
 
 

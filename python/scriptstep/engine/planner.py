@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 from scriptstep.console import Notice, console
 from scriptstep.console.text import count
 from scriptstep.console.text import size as size_text
-from scriptstep.content import ContentStore, Manifest, Scan, Survey, digest_bytes, scan_code
+from scriptstep.content import ContentStore, Manifest, Survey, digest_bytes, scan
 from scriptstep.engine import environment_identity
 from scriptstep.engine.canonical import encode
 from scriptstep.engine.differences import FileSide, Packages, differences
@@ -39,7 +39,8 @@ if TYPE_CHECKING:
 __all__ = ["Planner", "StepPlan"]
 
 # Where a source directory this large is hashed and copied for each step, its owner should know.
-_LARGE_FILES, _LARGE_BYTES = 20_000, 1_000_000_000
+# Files and bytes from which on a source directory is worth a warning.
+_LARGE = (20_000, 1_000_000_000)
 _COUNTS = {
     "NodeCount": "node_count",
     "MpiProcessCountPerNode": "process_count_per_node",
@@ -57,7 +58,7 @@ class StepPlan:
         spec: The step, with the pipeline's parameters filled into its counts.
         row: Its step run.
         folder: Its folder.
-        scan: What its source directory holds.
+        content: What its source directory holds.
         inputs: Its inputs, found.
         document: What its key is made of; `masked`, as it is kept.
         key: Its key.
@@ -73,7 +74,7 @@ class StepPlan:
     spec: StepSpec
     row: RunRow
     folder: StepFolder
-    scan: Scan
+    content: Manifest
     inputs: tuple[ResolvedInput, ...]
     document: Document
     masked: Document
@@ -136,7 +137,8 @@ class Planner:
             (submission.input_identity or settings.reuse.input_identity) == "content",
         )
         self._mask = Mask(self._workspace._place.home)
-        self._scans: dict[str, Scan] = {}
+        self._contents: dict[str, Manifest] = {}
+        self._cache = self._workspace._place.home / "stat"
         self._installed: dict[str, Installed] = {}
 
     def read_contents(self) -> None:
@@ -146,24 +148,25 @@ class Planner:
             ContentError: One cannot be read or kept.
         """
         for spec in self._specs.values():
-            if spec.source_directory not in self._scans:
-                scan = self._scans[spec.source_directory] = self._read_and_keep(spec)
-                for warning in scan.warnings:
+            if spec.source_directory not in self._contents:
+                found = self._contents[spec.source_directory] = self._read_and_keep(spec)
+                for warning in found.warnings:
                     console().send(Notice("warning", warning, None))
         _warn_of_plain_paths(self._specs.values())
 
-    def _read_and_keep(self, spec: StepSpec) -> Scan:
-        scan = scan_code(spec.source_directory, on_survey=lambda survey: _warn_large(spec, survey))
-        if self._store.ensure(scan.manifest.digest):
-            return scan
+    def _read_and_keep(self, spec: StepSpec) -> Manifest:
+        source = spec.source_directory
+        found = scan(source, cache=self._cache, on_survey=lambda survey: _warn_large(spec, survey), survey_from=_LARGE)
+        if self._store.ensure(found.digest):
+            return found
         previous = self._history.latest_result(self._workspace.name, spec.name)
         try:
-            self._store.save(spec.source_directory, scan, base=previous.conditions.get("tree") if previous else None)
+            self._store.save(source, found, base=previous.conditions.get("tree") if previous else None)
         except SourceChanged:
             # It was edited between reading and keeping: what stands there now is what counts.
-            scan = scan_code(spec.source_directory)
-            self._store.save(spec.source_directory, scan)
-        return scan
+            found = scan(source, cache=self._cache)
+            self._store.save(source, found)
+        return found
 
     def plan(self, node_id: str, row: RunRow) -> StepPlan:
         """Thinks one step through; the steps above it are done with.
@@ -179,18 +182,18 @@ class Planner:
             UserErrorException: An input is not there, or a parameter cannot be.
         """
         spec = self._with_counts(self._specs[node_id])
-        scan = self._scans[spec.source_directory]
+        content = self._contents[spec.source_directory]
         inputs = tuple(self.resolver.resolve(i, self.outputs) for i in spec.inputs)
         interpreter = spec.run.interpreter or sys.executable
         installed = self._installed_in(interpreter)
         packages, note = self._packages(spec, installed)
-        document = describe(spec, self._facts(spec, scan, inputs, installed, packages))
+        document = describe(spec, self._facts(spec, content, inputs, installed, packages))
         plan = StepPlan(
             node_id=node_id,
             spec=spec,
             row=row,
             folder=StepFolder(self._workspace._place.home / row.directory),
-            scan=scan,
+            content=content,
             inputs=inputs,
             document=document,
             masked=self._mask.document(document),
@@ -273,7 +276,7 @@ class Planner:
                     f"{count(len(changed), 'file')} of dataset {resolved.spec.name} changed since: "
                     "input_identity='content' would run it"
                 )
-        if plan.spec.hash_paths and (tree := result.conditions.get("tree")) and tree != plan.scan.manifest.digest:
+        if plan.spec.hash_paths and (tree := result.conditions.get("tree")) and tree != plan.content.digest:
             notes.append("files outside hash_paths changed since")
         return tuple(notes)
 
@@ -292,10 +295,10 @@ class Planner:
         return replace(spec, run=run) if run is not spec.run else spec
 
     def _facts(
-        self, spec: StepSpec, scan: Scan, inputs: tuple[ResolvedInput, ...], installed: Installed, packages: str
+        self, spec: StepSpec, content: Manifest, inputs: tuple[ResolvedInput, ...], installed: Installed, packages: str
     ) -> StepFacts:
         return StepFacts(
-            content=_content(spec, scan.manifest),
+            content=_content(spec, content),
             parameters={n: parameter_facts(n, self._s.parameters[n]) for n in used_parameters(spec)},
             inputs={i.spec.name: i.identity for i in inputs},
             node_count=spec.run.node_count,
@@ -365,7 +368,7 @@ class Planner:
         tree = old.conditions.get("tree")
         if tree is None or not self._store.ensure(tree):
             return None
-        new_manifest, old_manifest = plan.scan.manifest, self._store.manifest(tree)
+        new_manifest, old_manifest = plan.content, self._store.manifest(tree)
         if plan.spec.hash_paths:
             new_manifest = new_manifest.subset([plan.spec.script_name, *plan.spec.hash_paths])
             old_manifest = old_manifest.subset([plan.spec.script_name, *plan.spec.hash_paths])
@@ -396,9 +399,7 @@ def _content(spec: StepSpec, manifest: Manifest) -> str:
 def _with_editables(found: Installed) -> Installed:
     """Gives editable distributions the digest of the packages that they put on the path."""
     distributions = [
-        replace(
-            d, digest=digest_bytes("scriptstep 2026 editable", encode([scan_code(p).manifest.digest for p in d.paths]))
-        )
+        replace(d, digest=digest_bytes("scriptstep 2026 editable", encode([scan(p).digest for p in d.paths])))
         if d.paths
         else d
         for d in found.distributions
@@ -429,8 +430,6 @@ def _warn_of_plain_paths(specs: Iterable[StepSpec]) -> None:
 
 
 def _warn_large(spec: StepSpec, survey: Survey) -> None:
-    if survey.files <= _LARGE_FILES and survey.size <= _LARGE_BYTES:
-        return
     named = ", ".join(f"{name} {size_text(size)}" for name, size in survey.largest)
     lines = " ".join(f"/{name}" for name, _ in survey.largest)
     console().send(

@@ -81,7 +81,7 @@ class Recorder:
         Raises:
             AzureMLException: Something cannot be kept or handed on.
         """
-        digest = plan.scan.manifest.digest
+        digest = plan.content.digest
         self.trees.add(digest)
         for resolved in plan.inputs:
             if resolved.tree is not None:
@@ -289,7 +289,7 @@ class Recorder:
         assert plan.taker is not None
         resolver = self._planner.resolver
         return {
-            "tree": plan.scan.manifest.digest,
+            "tree": plan.content.digest,
             "after": [attempt for _, attempt in self._planner.conditions(plan.spec).after],
             "reads": [self._with_own_change(read, plan.taker.effects) for read in plan.taker.reads],
             "files": {

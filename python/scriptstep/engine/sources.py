@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from scriptstep.content import ContentStore, Manifest, scan_tree
+from scriptstep.content import ContentStore, Manifest, scan
 from scriptstep.data.materialize import materialize, single_file
 from scriptstep.errors import ArgumentError, NotRegisteredError, UserErrorException
 from scriptstep.graph import DataLocation, DatasetSource, InputSpec, ParameterSource, StepOutput
@@ -119,7 +119,7 @@ class SourceResolver:
     def scan(self, path: Path) -> Manifest:
         """Returns: what a file or folder of the user's holds, read once in a run."""
         if path not in self._scanned:
-            self._scanned[path] = scan_tree(path).manifest
+            self._scanned[path] = scan(path, rules=None, cache=self.workspace._place.home / "stat")
         return self._scanned[path]
 
     def forget(self) -> None:

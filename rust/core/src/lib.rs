@@ -10,7 +10,7 @@ pub mod fs;
 pub mod manifest;
 pub mod rules;
 pub mod scan;
+pub mod stat_cache;
 pub mod store;
-mod walk;
 
 pub use error::{Error, Result};

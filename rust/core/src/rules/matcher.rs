@@ -17,13 +17,80 @@ enum Kind {
     States(Box<States>),
 }
 
+/// What one place of a pattern takes, for those who read patterns of another kind.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Piece {
+    /// This byte.
+    Byte(u8),
+    /// One byte of these, or, negated, one that is none of them.
+    Set {
+        /// The bytes.
+        bytes: Vec<u8>,
+        /// Whether all others are meant.
+        is_negated: bool,
+    },
+    /// One byte.
+    Any,
+    /// One byte that is no slash.
+    NoSlash,
+    /// Any number of bytes that are no slash.
+    Star,
+    /// Any number of bytes.
+    Deep,
+    /// Any number of whole folders, each with its slash, or none.
+    Folders,
+}
+
+impl Piece {
+    fn token(&self) -> Token {
+        let no_slash = ByteSet::of(b'/').inverted();
+        match self {
+            Self::Byte(byte) => Token::One(ByteSet::of(*byte)),
+            Self::Set { bytes, is_negated } => {
+                let mut set = ByteSet::default();
+                for &byte in bytes {
+                    set.insert(byte);
+                }
+                Token::One(if *is_negated { set.inverted() } else { set })
+            }
+            Self::Any => Token::One(ByteSet::default().inverted()),
+            Self::NoSlash => Token::One(no_slash),
+            Self::Star => Token::Star,
+            Self::Deep => Token::Deep,
+            Self::Folders => Token::Folders,
+        }
+    }
+}
+
 impl Pattern {
+    /// The pattern of some pieces.
+    pub fn of_pieces(pieces: &[Piece]) -> Self {
+        let tokens: Vec<Token> = pieces.iter().map(Piece::token).collect();
+        Self(simple(&tokens).unwrap_or_else(|| Kind::States(Box::new(States::new(&tokens)))))
+    }
+
     /// Reads a pattern; a malformed one matches nothing, as in git.
     pub fn new(pattern: &[u8]) -> Self {
         Self(match tokens(pattern) {
             None => Kind::Never,
             Some(tokens) => simple(&tokens).unwrap_or_else(|| Kind::States(Box::new(States::new(&tokens)))),
         })
+    }
+
+    /// The one text that it matches, where there is one.
+    pub fn literal(&self) -> Option<&[u8]> {
+        match &self.0 {
+            Kind::Literal(literal) => Some(literal),
+            _ => None,
+        }
+    }
+
+    /// What a text must end with, and have no slash before, where that is all.
+    pub fn ending(&self) -> Option<&[u8]> {
+        match &self.0 {
+            Kind::Ending(ending) => Some(ending),
+            _ => None,
+        }
     }
 
     /// Whether the whole of `text` matches.
@@ -299,6 +366,9 @@ impl States {
     }
 
     fn matches(&self, text: &[u8]) -> bool {
+        if self.words == 1 {
+            return self.matches_in_a_word(text);
+        }
         let mut now = vec![0_u64; self.words];
         let mut next = vec![0_u64; self.words];
         now[0] = 1;
@@ -312,6 +382,27 @@ impl States {
             }
         }
         now[self.last / 64] >> (self.last % 64) & 1 == 1
+    }
+
+    /// The same, for the many patterns whose places fit into one word.
+    fn matches_in_a_word(&self, text: &[u8]) -> bool {
+        let (deep, star, skips, jumps) = (self.stays_deep[0], self.stays_star[0], self.skips[0], self.jumps[0]);
+        let pass_over = |mut set: u64| loop {
+            let grown = set | (set & skips) << 1 | (set & jumps) << 3;
+            if grown == set {
+                return set;
+            }
+            set = grown;
+        };
+        let mut now = pass_over(1);
+        for &byte in text {
+            let stays = deep | if byte == b'/' { 0 } else { star };
+            now = pass_over((now & self.moves[usize::from(byte)]) << 1 | now & stays);
+            if now == 0 {
+                return false;
+            }
+        }
+        now >> self.last & 1 == 1
     }
 
     fn step(&self, byte: u8, now: &[u64], next: &mut [u64]) {

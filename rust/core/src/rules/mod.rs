@@ -14,12 +14,15 @@
 //! assert!(stack.verdict(b"main.py", false).is_none());
 //! ```
 
+mod index;
 mod matcher;
 mod parse;
+mod sdk;
 mod stack;
 
-pub use matcher::Pattern;
+pub use matcher::{Pattern, Piece};
 pub use parse::{Rule, RuleFile};
+pub use sdk::SdkRules;
 pub use stack::{RuleRef, RuleStack, builtin_rules, is_never_content};
 
 /// The largest rule file that is read, in bytes; a larger one is an error, never an empty one.

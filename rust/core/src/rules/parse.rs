@@ -1,5 +1,8 @@
 //! From the bytes of a rule file to its rules.
 
+use crate::digest::Digest;
+
+use super::index::Index;
 use super::matcher::Pattern;
 
 /// One line of a rule file that says something.
@@ -12,8 +15,8 @@ pub struct Rule {
     negated: bool,
     directories_only: bool,
     /// Whether it is held against the last part of a path alone; else against the whole path below its file.
-    by_name: bool,
-    pattern: Pattern,
+    pub(super) by_name: bool,
+    pub(super) pattern: Pattern,
 }
 
 impl Rule {
@@ -83,10 +86,12 @@ fn without_trailing_blanks(line: &[u8]) -> &[u8] {
 }
 
 /// The rules of one file, in their order.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone)]
 pub struct RuleFile {
     name: Vec<u8>,
+    digest: Digest,
     rules: Vec<Rule>,
+    index: Index,
 }
 
 impl RuleFile {
@@ -94,18 +99,24 @@ impl RuleFile {
     ///
     /// `name` is what a verdict calls it.
     pub fn parse(name: &[u8], bytes: &[u8]) -> Self {
+        let digest = Digest::of(bytes);
         let bytes = bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(bytes);
-        let rules = bytes
+        let rules: Vec<Rule> = bytes
             .split(|&byte| byte == b'\n')
             .enumerate()
             .filter_map(|(index, line)| Rule::parse(line, index + 1))
             .collect();
-        Self { name: name.to_vec(), rules }
+        Self { name: name.to_vec(), digest, index: Index::new(&rules), rules }
     }
 
     /// What a verdict calls the file.
     pub fn name(&self) -> &[u8] {
         &self.name
+    }
+
+    /// The digest of its bytes.
+    pub fn digest(&self) -> Digest {
+        self.digest
     }
 
     /// Its rules, in their order.
@@ -115,7 +126,7 @@ impl RuleFile {
 
     /// The rule that decides about an entry: the last that matches.
     pub fn deciding(&self, relative: &[u8], name: &[u8], is_dir: bool) -> Option<&Rule> {
-        self.rules.iter().rev().find(|rule| rule.matches(relative, name, is_dir))
+        self.index.deciding(&self.rules, relative, name, is_dir)
     }
 }
 

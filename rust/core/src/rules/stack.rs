@@ -1,6 +1,8 @@
 //! The rules in force in a directory: those of its own rule file first, then of each folder above, then the built-in.
 
-use std::sync::{Arc, LazyLock};
+use std::sync::{Arc, LazyLock, OnceLock};
+
+use crate::digest::Digest;
 
 use super::parse::{Rule, RuleFile};
 
@@ -30,13 +32,19 @@ pub struct RuleRef<'a> {
 }
 
 /// The rule files in force in a directory, the deepest on top; cheap to clone and to extend.
+///
+/// A file that is known by its digest alone may stand in it unread: then the stack can be told from others, and must be
+/// [filled](RuleStack::fill) before it is asked for a verdict.
 #[derive(Debug, Clone, Default)]
 pub struct RuleStack(Option<Arc<Level>>);
 
 #[derive(Debug)]
 struct Level {
     folder: Vec<u8>,
-    file: Arc<RuleFile>,
+    digest: Digest,
+    file: OnceLock<Arc<RuleFile>>,
+    /// Tells this stack from every other.
+    identity: Digest,
     below: RuleStack,
 }
 
@@ -49,10 +57,43 @@ impl RuleStack {
     /// The stack with one more file on top, which stands in `folder`, relative to the root.
     #[must_use]
     pub fn push(&self, folder: &[u8], file: Arc<RuleFile>) -> Self {
-        if file.rules().is_empty() {
-            return self.clone();
+        self.level(folder, file.digest(), OnceLock::from(file))
+    }
+
+    /// The stack with one more file on top, which was not read: its bytes have this digest.
+    #[must_use]
+    pub fn push_unread(&self, folder: &[u8], digest: Digest) -> Self {
+        self.level(folder, digest, OnceLock::new())
+    }
+
+    fn level(&self, folder: &[u8], digest: Digest, file: OnceLock<Arc<RuleFile>>) -> Self {
+        let framed = [&self.identity().0, &digest.0, folder].concat();
+        let identity = Digest::in_domain("scriptstep 2026 rules in force 1", &framed);
+        Self(Some(Arc::new(Level { folder: folder.to_vec(), digest, file, identity, below: self.clone() })))
+    }
+
+    /// Tells it from every stack of other files, or of files in other folders.
+    pub fn identity(&self) -> Digest {
+        self.0.as_ref().map_or(Digest([0; 32]), |level| level.identity)
+    }
+
+    /// Reads the files that were not read yet.
+    ///
+    /// `read` is given a file's folder and the digest that its bytes have.
+    ///
+    /// # Errors
+    /// What `read` says.
+    pub fn fill<E>(&self, mut read: impl FnMut(&[u8], Digest) -> Result<RuleFile, E>) -> Result<(), E> {
+        let mut next = self.0.as_deref();
+        while let Some(level) = next {
+            if level.file.get().is_none() {
+                let file = read(&level.folder, level.digest)?;
+                // Another thread may have been first, with the same bytes.
+                let _ = level.file.set(Arc::new(file));
+            }
+            next = level.below.0.as_deref();
         }
-        Self(Some(Arc::new(Level { folder: folder.to_vec(), file, below: self.clone() })))
+        Ok(())
     }
 
     /// The rule that decides about an entry, whose folders above are all content; `None` where no rule speaks of it.
@@ -61,9 +102,12 @@ impl RuleStack {
     pub fn verdict(&self, path: &[u8], is_dir: bool) -> Option<RuleRef<'_>> {
         let name = path.rsplit(|&byte| byte == b'/').next().unwrap_or(path);
         let mut level = self.0.as_deref();
-        while let Some(Level { folder, file, below }) = level {
+        while let Some(Level { folder, file, below, .. }) = level {
+            debug_assert!(file.get().is_some(), "a verdict of rules that were not read");
             let relative = if folder.is_empty() { Some(path) } else { below_folder(path, folder) };
-            if let Some(rule) = relative.and_then(|relative| file.deciding(relative, name, is_dir)) {
+            if let Some(file) = file.get()
+                && let Some(rule) = relative.and_then(|relative| file.deciding(relative, name, is_dir))
+            {
                 return Some(RuleRef { folder, file, rule });
             }
             level = below.0.as_deref();

@@ -6,12 +6,12 @@ use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 
 use crate::error::{Error, Result};
-use crate::fs::{FileKind, Fs};
+use crate::fs::{FileKind, Fs, Stat};
 use crate::manifest::{Kind, Manifest};
-use crate::scan::{Options, Scan, Sources, scan_sources};
+use crate::scan::row::Row;
+use crate::scan::{Options, Scan, scan_tree};
 use crate::store::temporary::Temporary;
 use crate::store::{CONTENT, Store, below};
-use crate::walk::{Walked, What};
 
 impl Store {
     /// Moves a directory or a file into the store; nobody writes to it any more.
@@ -20,131 +20,193 @@ impl Store {
     /// As [`crate::scan::scan_tree`], and what moving it can do wrong; it is then still where it was.
     pub fn adopt(&self, path: &Path, options: &Options) -> Result<Manifest> {
         let fs = self.fs.as_ref();
-        let options = Options { rules: false, ..*options };
+        let stat = fs.stat(path).map_err(|e| Error::io("read", path, e))?;
+        if stat.kind == FileKind::Link {
+            return self.copy_and_remove(path, options);
+        }
         // A folder that its owner may not write to cannot be moved: its `..` would change.
-        open_up(fs, path)?;
-        cut_hard_links(fs, path)?;
-        // Read where the script wrote it: from elsewhere its links may lead elsewhere.
-        let Sources { scan: Scan { manifest, .. }, walked } = scan_sources(fs, path, &options)?;
-        let is_link = fs.stat(path).is_ok_and(|stat| stat.kind == FileKind::Link);
-        if is_link || !walked.read_through.is_empty() {
-            return self.copy_and_remove(path, manifest, &walked, &options);
-        }
-        for place in &walked.special {
-            let odd = below(path, place);
-            fs.remove_file(&odd).map_err(|e| Error::io("remove", &odd, e))?;
-        }
-        straighten_links(fs, path, &manifest)?;
+        open_up_one(fs, path, &stat)?;
         let mut temporary = Temporary::new(self)?;
         let content = temporary.path().join(CONTENT);
         match fs.rename(path, &content) {
             Ok(()) => {}
-            Err(error) if error.kind() == ErrorKind::CrossesDevices => {
-                return self.copy_and_remove(path, manifest, &walked, &options);
-            }
+            Err(error) if error.kind() == ErrorKind::CrossesDevices => return self.copy_and_remove(path, options),
             Err(error) => return Err(Error::io("move", path, error)),
         }
-        let moved = if self.content_path(manifest.digest()).is_ok() {
-            Ok(())
-        } else {
-            is_untouched(fs, &content, path, &walked).and_then(|()| self.appear(&mut temporary, &manifest))
-        };
-        moved.inspect_err(|_| {
-            // What a script wrote is not lost to an error of ours.
+        // From here its links lead elsewhere: what holds one is read where the script wrote it.
+        let moved = scan_opened(fs, &content, options).and_then(|scan| {
+            if holds_links(&scan) { Ok(None) } else { self.keep(&mut temporary, scan, &content, options).map(Some) }
+        });
+        if let Ok(Some(manifest)) = moved {
+            return Ok(manifest);
+        }
+        // What a script wrote is not lost to an error of ours; what is wrong with it is told where it lies.
+        fs.rename(&content, path).map_err(|e| Error::io("move", path, e))?;
+        match moved {
+            Err(Error::Cancelled) => Err(Error::Cancelled),
+            _ => self.adopt_in_place(path, options),
+        }
+    }
+
+    /// Reads a tree at its own place, then moves it, and looks that nobody wrote to it in between.
+    fn adopt_in_place(&self, path: &Path, options: &Options) -> Result<Manifest> {
+        let fs = self.fs.as_ref();
+        let mut scan = scan_opened(fs, path, options)?;
+        if !scan.sources.read_through.is_empty() {
+            return self.copy_and_remove(path, options);
+        }
+        tidy(fs, path, &scan)?;
+        if cut_hard_links(fs, path, &scan)? || !scan.sources.closed.is_empty() {
+            scan = scan_opened(fs, path, options)?;
+        }
+        straighten_links(fs, path, &scan.manifest)?;
+        let mut temporary = Temporary::new(self)?;
+        let content = temporary.path().join(CONTENT);
+        fs.rename(path, &content).map_err(|e| Error::io("move", path, e))?;
+        let kept = is_untouched(fs, &content, path, &scan)
+            .and_then(|()| self.appear_once(&mut temporary, &scan.manifest, &scan.sources.rows));
+        kept.inspect_err(|_| {
             let _ = fs.rename(&content, path);
         })?;
-        Ok(manifest)
+        Ok(scan.manifest)
+    }
+
+    /// Makes a tree of what was moved already.
+    fn keep(
+        &self,
+        temporary: &mut Temporary<'_>,
+        mut scan: Scan,
+        content: &Path,
+        options: &Options,
+    ) -> Result<Manifest> {
+        let fs = self.fs.as_ref();
+        if cut_hard_links(fs, content, &scan)? {
+            scan = scan_opened(fs, content, options)?;
+        }
+        tidy(fs, content, &scan)?;
+        self.appear_once(temporary, &scan.manifest, &scan.sources.rows)?;
+        Ok(scan.manifest)
+    }
+
+    fn appear_once(&self, temporary: &mut Temporary<'_>, manifest: &Manifest, rows: &[Option<Row>]) -> Result<()> {
+        if self.content_path(manifest.digest()).is_ok() { Ok(()) } else { self.appear(temporary, manifest, rows) }
     }
 
     /// For what cannot be moved: what links that lead out point at, and what lies on another device.
-    fn copy_and_remove(&self, path: &Path, manifest: Manifest, walked: &Walked, options: &Options) -> Result<Manifest> {
+    fn copy_and_remove(&self, path: &Path, options: &Options) -> Result<Manifest> {
         let fs = self.fs.as_ref();
-        if self.content_path(manifest.digest()).is_err() {
-            self.copy_in(&manifest, &walked.found, None, options)?;
+        let scan = scan_opened(fs, path, options)?;
+        if self.content_path(scan.manifest.digest()).is_err() {
+            self.copy_in(&scan, None, options)?;
         }
         let removed = match fs.stat(path).map(|stat| stat.kind) {
             Ok(FileKind::Directory) => fs.remove_all(path),
             _ => fs.remove_file(path),
         };
         removed.map_err(|e| Error::io("remove", path, e))?;
-        Ok(manifest)
+        Ok(scan.manifest)
     }
 }
 
+/// Scans a tree; what its owner may not read is opened up, and then it may.
+fn scan_opened(fs: &dyn Fs, path: &Path, options: &Options) -> Result<Scan> {
+    match scan_tree(fs, path, options) {
+        Err(Error::Unreadable { .. }) => {
+            open_up(fs, path)?;
+            scan_tree(fs, path, options)
+        }
+        other => other,
+    }
+}
+
+fn holds_links(scan: &Scan) -> bool {
+    !scan.sources.read_through.is_empty() || scan.manifest.entries().any(|entry| entry.kind == Kind::Link)
+}
+
+/// Removes what is no content, and lets what its owner may not read or remove be read and removed.
+fn tidy(fs: &dyn Fs, root: &Path, scan: &Scan) -> Result<()> {
+    for place in &scan.sources.closed {
+        let path = below(root, place);
+        let stat = fs.stat(&path).map_err(|e| Error::io("read", &path, e))?;
+        open_up_one(fs, &path, &stat)?;
+    }
+    for place in &scan.sources.special {
+        let odd = below(root, place);
+        fs.remove_file(&odd).map_err(|e| Error::io("remove", &odd, e))?;
+    }
+    Ok(())
+}
+
 /// Whether the files that were moved are those that were read.
-fn is_untouched(fs: &dyn Fs, content: &Path, path: &Path, walked: &Walked) -> Result<()> {
-    for item in &walked.found {
-        let What::File(read) = item.what else { continue };
-        let is_same = fs.stat(&below(content, &item.path)).is_ok_and(|mut stat| {
-            if item.path.is_empty() {
-                // Being moved itself, not with its folder, is a change of it.
-                stat.ctime = read.ctime;
-            }
-            stat.is_same(&read)
+fn is_untouched(fs: &dyn Fs, content: &Path, path: &Path, scan: &Scan) -> Result<()> {
+    for (entry, read) in scan.manifest.entries().zip(&scan.sources.rows) {
+        let Some(read) = read else { continue };
+        let is_same = fs.stat(&below(content, entry.path)).is_ok_and(|stat| {
+            let row = Row::from(&stat);
+            // Being moved itself, not with its folder, is a change of it.
+            let ctime = if entry.path.is_empty() { read.ctime } else { row.ctime };
+            Row { ctime, ..row } == *read
         });
         if !is_same {
-            return Err(Error::Changed(below(path, &item.path)));
+            return Err(Error::Changed(below(path, entry.path)));
         }
     }
     Ok(())
 }
 
-/// Every folder below, and itself, may be listed and written to by its owner.
-fn open_up(fs: &dyn Fs, root: &Path) -> Result<()> {
-    for_each(fs, root, &mut |path, stat| {
-        let needed = match stat.kind {
-            FileKind::Directory => 0o700,
-            FileKind::File => 0o400,
-            _ => return Ok(()),
-        };
-        if stat.mode & needed != needed {
-            fs.set_mode(path, stat.mode | needed).map_err(|e| Error::io("open up", path, e))?;
-        }
-        Ok(())
-    })
+fn open_up_one(fs: &dyn Fs, path: &Path, stat: &Stat) -> Result<()> {
+    let needed = match stat.kind {
+        FileKind::Directory => 0o700,
+        FileKind::File => 0o400,
+        _ => return Ok(()),
+    };
+    if stat.mode & needed == needed {
+        return Ok(());
+    }
+    fs.set_mode(path, stat.mode | needed).map_err(|e| Error::io("open up", path, e))
 }
 
-/// Gives each file with several names bytes of its own: another name could write through it.
-fn cut_hard_links(fs: &dyn Fs, root: &Path) -> Result<()> {
-    for_each(fs, root, &mut |path, stat| {
-        if stat.kind != FileKind::File || stat.links < 2 {
-            return Ok(());
+/// Every folder below, and itself, may be listed and written to by its owner, and every file read.
+fn open_up(fs: &dyn Fs, root: &Path) -> Result<()> {
+    let mut waiting = vec![root.to_path_buf()];
+    while let Some(path) = waiting.pop() {
+        let stat = fs.stat(&path).map_err(|e| Error::io("read", &path, e))?;
+        open_up_one(fs, &path, &stat)?;
+        if stat.kind == FileKind::Directory {
+            let names = fs.list(&path).map_err(|e| Error::io("read", &path, e))?;
+            waiting.extend(names.into_iter().map(|name| path.join(name)));
         }
+    }
+    Ok(())
+}
+
+/// Gives each file with several names bytes of its own: another name could write through it. Whether there was one.
+fn cut_hard_links(fs: &dyn Fs, root: &Path, scan: &Scan) -> Result<bool> {
+    for place in &scan.sources.linked {
+        let path = below(root, place);
+        let stat = fs.stat(&path).map_err(|e| Error::io("read", &path, e))?;
         let mut name = path.file_name().unwrap_or(OsStr::new("")).as_bytes().to_vec();
         name.truncate(200);
         name.extend_from_slice(b".scriptstep-copy");
         let aside = path.with_file_name(OsStr::from_bytes(&name));
-        let mut source = fs.open(path, false).map_err(|e| Error::io("read", path, e))?;
+        let mut source = fs.open(&path, false).map_err(|e| Error::io("read", &path, e))?;
         let mut target = fs.create(&aside, stat.mode).map_err(|e| Error::io("write", &aside, e))?;
         std::io::copy(&mut source, &mut target).map_err(|e| Error::io("write", &aside, e))?;
-        fs.rename(&aside, path).map_err(|e| Error::io("write", path, e))
-    })
+        fs.rename(&aside, &path).map_err(|e| Error::io("write", &path, e))?;
+    }
+    Ok(!scan.sources.linked.is_empty())
 }
 
 /// Writes links with the text that the manifest gives them, relative where it was absolute.
 fn straighten_links(fs: &dyn Fs, content: &Path, manifest: &Manifest) -> Result<()> {
-    for entry in manifest.entries().iter().filter(|entry| entry.kind == Kind::Link) {
-        let path = below(content, &entry.path);
-        let wanted = PathBuf::from(OsStr::from_bytes(&entry.target));
+    for entry in manifest.entries().filter(|entry| entry.kind == Kind::Link) {
+        let path = below(content, entry.path);
+        let wanted = PathBuf::from(OsStr::from_bytes(entry.target));
         if fs.read_link(&path).is_ok_and(|text| text == wanted) {
             continue;
         }
         fs.remove_file(&path).map_err(|e| Error::io("remove", &path, e))?;
         fs.make_link(&wanted, &path).map_err(|e| Error::io("make", &path, e))?;
-    }
-    Ok(())
-}
-
-/// Visits a path and everything below it, folders before what they hold, without following links.
-fn for_each(fs: &dyn Fs, root: &Path, visit: &mut dyn FnMut(&Path, &crate::fs::Stat) -> Result<()>) -> Result<()> {
-    let mut waiting = vec![root.to_path_buf()];
-    while let Some(path) = waiting.pop() {
-        let stat = fs.stat(&path).map_err(|e| Error::io("read", &path, e))?;
-        visit(&path, &stat)?;
-        if stat.kind == FileKind::Directory {
-            let names = fs.list(&path).map_err(|e| Error::io("read", &path, e))?;
-            waiting.extend(names.into_iter().map(|name| path.join(name)));
-        }
     }
     Ok(())
 }

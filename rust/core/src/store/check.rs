@@ -23,7 +23,7 @@ impl Store {
     ///
     /// # Errors
     /// A damaged tree cannot be set aside.
-    pub fn ensure(&self, digest: Digest) -> Result<bool> {
+    pub fn ensure(&self, digest: Digest, options: &Options) -> Result<bool> {
         let tree = self.tree(digest);
         if self.fs.stat(&tree.join(CONTENT)).is_err() {
             return Ok(false);
@@ -36,7 +36,7 @@ impl Store {
         if rows.is_some_and(|rows| !boot.is_empty() && rows.boot == boot) {
             return Ok(true);
         }
-        if self.verify(digest)?.is_empty() {
+        if self.verify(digest, options)?.is_empty() {
             // What was read back after a boot came from the disk.
             let _ = self.write(&tree.join(SYNCED), b"");
             return Ok(true);
@@ -49,20 +49,20 @@ impl Store {
     ///
     /// # Errors
     /// [`Error::Missing`].
-    pub fn verify(&self, digest: Digest) -> Result<Vec<String>> {
+    pub fn verify(&self, digest: Digest, options: &Options) -> Result<Vec<String>> {
         let content = self.content_path(digest)?;
         let manifest = match self.manifest(digest) {
             Ok(manifest) => manifest,
             Err(error) => return Ok(vec![error.to_string()]),
         };
-        let found =
-            match scan_tree(self.fs.as_ref(), &content, &Options { links_as_they_are: true, ..Options::default() }) {
-                Ok(scan) => scan.manifest,
-                Err(error) => return Ok(vec![error.to_string()]),
-            };
+        let found = match scan_tree(self.fs.as_ref(), &content, &Options { links_as_they_are: true, ..*options }) {
+            Ok(scan) => scan.manifest,
+            Err(Error::Cancelled) => return Err(Error::Cancelled),
+            Err(error) => return Ok(vec![error.to_string()]),
+        };
         // Folders are no part of code's manifests: those above its files are meant.
         let implied = folders_above(&manifest);
-        let unlisted = |change: &&Change| !matches!(change, Change::Added(path) if implied.contains(path.as_slice()));
+        let unlisted = |change: &&Change| !matches!(change, Change::Added(path) if implied.contains(&path[..]));
         Ok(manifest.diff(&found).iter().filter(unlisted).map(told).collect())
     }
 
@@ -74,7 +74,7 @@ impl Store {
         let content = self.content_path(digest)?;
         let manifest = self.manifest(digest)?;
         let root: &[u8] = b"";
-        let listed = manifest.entries().iter().map(|entry| entry.path.as_slice());
+        let listed = manifest.entries().map(|entry| entry.path);
         let paths = listed.chain(folders_above(&manifest)).chain([root]);
         Ok(Guard(paths.map(|path| (path.to_vec(), self.fs.stat(&below(&content, path)).ok())).collect()))
     }
@@ -83,7 +83,7 @@ impl Store {
     ///
     /// # Errors
     /// [`Error::Missing`].
-    pub fn written_since(&self, digest: Digest, guard: &Guard) -> Result<Vec<String>> {
+    pub fn written_since(&self, digest: Digest, guard: &Guard, options: &Options) -> Result<Vec<String>> {
         let content = self.content_path(digest)?;
         let same = guard.0.iter().all(|(path, before)| {
             let now = self.fs.stat(&below(&content, path)).ok();
@@ -93,7 +93,7 @@ impl Store {
                 _ => false,
             }
         });
-        if same { Ok(Vec::new()) } else { self.verify(digest) }
+        if same { Ok(Vec::new()) } else { self.verify(digest, options) }
     }
 
     /// Moves a tree out of the way, so that it is never handed on; gives the place where it lies now.
@@ -150,7 +150,7 @@ impl Store {
 fn folders_above(manifest: &Manifest) -> HashSet<&[u8]> {
     let mut folders = HashSet::new();
     for entry in manifest.entries() {
-        let mut path = entry.path.as_slice();
+        let mut path = entry.path;
         while let Some(at) = path.iter().rposition(|&byte| byte == b'/') {
             path = &path[..at];
             if !folders.insert(path) {

@@ -1,19 +1,26 @@
 //! Copies a tree, file by file on all cores, and digests what it writes.
 
-use std::collections::HashMap;
-use std::io::{Read, Write};
+use std::ffi::{CStr, CString};
+use std::io::ErrorKind;
 use std::num::NonZeroUsize;
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Mutex, PoisonError};
 
 use crate::error::{Error, Result};
-use crate::fs::Fs;
+use crate::fs::{FileKind, Fs};
 use crate::manifest::{Entry, Kind, Manifest};
+use crate::scan::Sources;
+use crate::scan::row::Row;
 use crate::store::below;
 use crate::store::rows::Rows;
 
-const CHUNK: usize = 128 * 1024;
+const CHUNK: usize = 256 * 1024;
+/// Entries that a thread takes at once: neighbours share a folder.
+const TAKEN: usize = 64;
+const FOLDER_MODE: u32 = 0o755;
 
 /// A tree whose files may be linked from.
 pub(super) struct Links {
@@ -22,114 +29,274 @@ pub(super) struct Links {
     pub rows: Rows,
 }
 
-impl Links {
-    /// The stored file that is this entry, untouched since it was stored.
-    fn find(&self, fs: &dyn Fs, entry: &Entry) -> Option<PathBuf> {
-        let at = self.manifest.entries().binary_search_by(|other| other.path.cmp(&entry.path)).ok()?;
-        if self.manifest.entries()[at] != *entry {
-            return None;
-        }
-        let path = below(&self.content, &entry.path);
-        let stat = fs.stat(&path).ok()?;
-        let is_executable = entry.kind == Kind::Executable;
-        (self.rows.holds(at, &stat) && stat.is_executable() == is_executable).then_some(path)
-    }
-}
-
 /// What to copy.
 pub(super) struct CopyJob<'a> {
     pub manifest: &'a Manifest,
-    /// Where each file is read from, by its path in the manifest.
-    pub sources: &'a HashMap<&'a [u8], &'a Path>,
+    /// Where each entry lies.
+    pub sources: &'a Sources,
     pub links: Option<&'a Links>,
     pub cancelled: Option<&'a AtomicBool>,
 }
 
+/// What each entry of a copy is that is a file; by its place in the manifest.
+pub(super) type CopiedRows = Vec<Option<Row>>;
+
 /// Makes `to` hold what the manifest lists.
 ///
 /// A file whose bytes are not those of the manifest is an [`Error::Changed`] that names where it was read from.
-pub(super) fn copy_tree(fs: &dyn Fs, job: &CopyJob, to: &Path) -> Result<()> {
-    let entries = job.manifest.entries();
-    if !matches!(entries, [Entry { path, .. }] if path.is_empty()) {
-        fs.make_folders(to, 0o755).map_err(|e| Error::io("make", to, e))?;
+pub(super) fn copy_tree(fs: &dyn Fs, job: &CopyJob, to: &Path) -> Result<CopiedRows> {
+    if job.manifest.len() == 1 && job.manifest.entry(0).path.is_empty() {
+        return copy_root_file(fs, job, to).map(|row| vec![Some(row)]);
     }
-    let mut made: Option<PathBuf> = None;
-    for entry in entries {
-        let path = below(to, &entry.path);
-        let folder = if entry.kind == Kind::Directory { Some(path.as_path()) } else { path.parent() };
-        if let Some(folder) = folder.filter(|folder| made.as_deref() != Some(folder) && folder.starts_with(to)) {
-            fs.make_folders(folder, 0o755).map_err(|e| Error::io("make", folder, e))?;
-            made = Some(folder.to_path_buf());
-        }
-    }
+    fs.make_folders(to, FOLDER_MODE).map_err(|e| Error::io("make", to, e))?;
     let next = AtomicUsize::new(0);
+    let rows: Mutex<CopiedRows> = Mutex::new(vec![None; job.manifest.len()]);
     let failure: Mutex<Option<Error>> = Mutex::new(None);
     let work = || {
-        let mut buffer = vec![0; CHUNK];
-        while let Some(entry) = entries.get(next.fetch_add(1, Ordering::Relaxed)) {
-            if let Err(error) = copy_entry(fs, job, entry, &below(to, &entry.path), &mut buffer) {
-                failure.lock().unwrap_or_else(PoisonError::into_inner).get_or_insert(error);
-                next.store(entries.len(), Ordering::Relaxed);
+        let copied = Copier::new(fs, job, to).and_then(|mut copier| {
+            loop {
+                let start = next.fetch_add(TAKEN, Ordering::Relaxed);
+                if start >= job.manifest.len() {
+                    return Ok(());
+                }
+                let end = job.manifest.len().min(start + TAKEN);
+                let made = (start..end).map(|at| copier.copy(at)).collect::<Result<CopiedRows>>()?;
+                rows.lock().unwrap_or_else(PoisonError::into_inner)[start..end].copy_from_slice(&made);
             }
+        });
+        if let Err(error) = copied {
+            failure.lock().unwrap_or_else(PoisonError::into_inner).get_or_insert(error);
+            next.store(job.manifest.len(), Ordering::Relaxed);
         }
     };
-    let threads = std::thread::available_parallelism().map_or(1, NonZeroUsize::get).min(entries.len().div_ceil(32));
+    let threads = std::thread::available_parallelism().map_or(1, NonZeroUsize::get);
     std::thread::scope(|scope| {
-        (1..threads).for_each(|_| {
+        (1..threads.min(job.manifest.len().div_ceil(TAKEN))).for_each(|_| {
             scope.spawn(work);
         });
         work();
     });
-    failure.into_inner().unwrap_or_else(PoisonError::into_inner).map_or(Ok(()), Err)
-}
-
-fn copy_entry(fs: &dyn Fs, job: &CopyJob, entry: &Entry, to: &Path, buffer: &mut [u8]) -> Result<()> {
-    if job.cancelled.is_some_and(|flag| flag.load(Ordering::Relaxed)) {
-        return Err(Error::Cancelled);
-    }
-    match entry.kind {
-        Kind::Directory => Ok(()),
-        Kind::Link => {
-            let text = below(Path::new(""), &entry.target);
-            fs.make_link(&text, to).map_err(|e| Error::io("make", to, e))
-        }
-        Kind::File | Kind::Executable => {
-            if let Some(stored) = job.links.and_then(|links| links.find(fs, entry))
-                && fs.hard_link(&stored, to).is_ok()
-            {
-                return Ok(());
-            }
-            let from = job.sources.get(entry.path.as_slice()).copied();
-            let from = from.ok_or_else(|| Error::Missing(String::from_utf8_lossy(&entry.path).into_owned()))?;
-            copy_file(fs, from, to, entry, buffer)
-        }
+    match failure.into_inner().unwrap_or_else(PoisonError::into_inner) {
+        Some(error) => Err(error),
+        None => Ok(rows.into_inner().unwrap_or_else(PoisonError::into_inner)),
     }
 }
 
-fn copy_file(fs: &dyn Fs, from: &Path, to: &Path, entry: &Entry, buffer: &mut [u8]) -> Result<()> {
-    let mut source = fs.open(from, false).map_err(|e| Error::io("read", from, e))?;
+fn copy_root_file(fs: &dyn Fs, job: &CopyJob, to: &Path) -> Result<Row> {
+    let entry = job.manifest.entry(0);
+    let open = |path: &Path| {
+        let above = path.parent().unwrap_or(path);
+        let folder = fs.open_folder(above).map_err(|e| Error::io("read", above, e))?;
+        Ok((folder, CString::new(path.file_name().unwrap_or_default().as_bytes()).unwrap_or_default()))
+    };
+    let from = job.sources.path_of(b"");
+    let ((source, name), (target, new_name)) = (open(&from)?, open(to)?);
+    let (from_at, to_at) = (
+        At { folder: source.as_fd(), name: &name, path: &|| from.clone() },
+        At { folder: target.as_fd(), name: &new_name, path: &|| to.to_path_buf() },
+    );
+    copy_file(fs, &from_at, &to_at, entry, &mut vec![0; CHUNK], job.cancelled)
+}
+
+/// One thread's open folders and buffer.
+struct Copier<'a> {
+    fs: &'a dyn Fs,
+    job: &'a CopyJob<'a>,
+    to: &'a Path,
+    source: Folders,
+    target: Folders,
+    linked: Option<Folders>,
+    buffer: Vec<u8>,
+}
+
+impl<'a> Copier<'a> {
+    fn new(fs: &'a dyn Fs, job: &'a CopyJob<'a>, to: &'a Path) -> Result<Self> {
+        let linked = job.links.map(|links| Folders::new(fs, &links.content)).transpose()?;
+        Ok(Self {
+            fs,
+            job,
+            to,
+            source: Folders::new(fs, &job.sources.root)?,
+            target: Folders::new(fs, to)?,
+            linked,
+            buffer: vec![0; CHUNK],
+        })
+    }
+
+    fn copy(&mut self, at: usize) -> Result<Option<Row>> {
+        if self.job.cancelled.is_some_and(|flag| flag.load(Ordering::Relaxed)) {
+            return Err(Error::Cancelled);
+        }
+        let entry = self.job.manifest.entry(at);
+        let (above, name) = split(entry.path);
+        let to = || below(self.to, entry.path);
+        let made = |error| Error::io("make", &to(), error);
+        if entry.kind == Kind::Directory {
+            self.target.enter(self.fs, entry.path, true).map_err(made)?;
+            return Ok(None);
+        }
+        let new_name = c_name(name);
+        let target = self.target.enter(self.fs, above, true).map_err(made)?;
+        if entry.kind == Kind::Link {
+            self.fs.make_link_at(&c_name(entry.target), target, &new_name).map_err(made)?;
+            return Ok(None);
+        }
+        if let Some(row) = link(self.fs, self.job.links, self.linked.as_mut(), entry, target, &new_name) {
+            return Ok(Some(row));
+        }
+        let from = || self.job.sources.path_of(entry.path);
+        let to_at = At { folder: target, name: &new_name, path: &to };
+        if self.job.sources.is_read_through(entry.path) {
+            let path = from();
+            let outside = path.parent().unwrap_or(&path);
+            let folder = self.fs.open_folder(outside).map_err(|e| Error::io("read", &path, e))?;
+            let theirs = c_name(path.file_name().unwrap_or_default().as_bytes());
+            let from_at = At { folder: folder.as_fd(), name: &theirs, path: &from };
+            return copy_file(self.fs, &from_at, &to_at, entry, &mut self.buffer, self.job.cancelled).map(Some);
+        }
+        let source = self.source.enter(self.fs, above, false).map_err(|e| Error::io("read", &from(), e))?;
+        let from_at = At { folder: source, name: &new_name, path: &from };
+        copy_file(self.fs, &from_at, &to_at, entry, &mut self.buffer, self.job.cancelled).map(Some)
+    }
+}
+
+/// Links a file from another tree, where that has the same untouched since it was stored.
+fn link(
+    fs: &dyn Fs,
+    links: Option<&Links>,
+    folders: Option<&mut Folders>,
+    entry: Entry,
+    target: BorrowedFd,
+    name: &CStr,
+) -> Option<Row> {
+    let (links, folders) = (links?, folders?);
+    let at = links.manifest.find(entry.path)?;
+    if links.manifest.entry(at) != entry {
+        return None;
+    }
+    let stored = folders.enter(fs, split(entry.path).0, false).ok()?;
+    let stat = fs.stat_at(stored, name).ok().filter(|stat| stat.kind == FileKind::File)?;
+    let row = Row::from(&stat);
+    if !links.rows.holds(at, &row) || stat.is_executable() != (entry.kind == Kind::Executable) {
+        return None;
+    }
+    fs.hard_link_at(stored, name, target, name).ok()?;
+    Some(row)
+}
+
+/// A file in an open folder, and how to say where that is.
+struct At<'a> {
+    folder: BorrowedFd<'a>,
+    name: &'a CStr,
+    path: &'a dyn Fn() -> PathBuf,
+}
+
+fn copy_file(
+    fs: &dyn Fs,
+    from: &At,
+    to: &At,
+    entry: Entry,
+    buffer: &mut [u8],
+    cancelled: Option<&AtomicBool>,
+) -> Result<Row> {
+    let cannot_read = |error: std::io::Error| match error.kind() {
+        // A folder, a link or a FIFO lies in its place.
+        ErrorKind::IsADirectory | ErrorKind::NotSeekable => Error::Changed((from.path)()),
+        _ => Error::io("read", &(from.path)(), error),
+    };
+    let cannot_write = |error| Error::io("write", &(to.path)(), error);
+    let source = fs.open_at(from.folder, from.name).map_err(cannot_read)?;
     let mode = if entry.kind == Kind::Executable { 0o755 } else { 0o644 };
-    let mut target = fs.create(to, mode).map_err(|e| Error::io("write", to, e))?;
+    let target = fs.create_at(to.folder, to.name, mode).map_err(cannot_write)?;
     let mut hasher = blake3::Hasher::new();
     let mut total = 0;
-    loop {
-        let count = match source.read(buffer) {
-            Err(error) if error.kind() == std::io::ErrorKind::Interrupted => continue,
-            other => other.map_err(|e| Error::io("read", from, e))?,
-        };
-        if count == 0 {
+    // A file of the size that it should have ends there: the last read, of nothing, is spared by asking for one more.
+    while total <= entry.size {
+        let wanted = usize::try_from(entry.size - total).map_or(buffer.len(), |left| (left + 1).min(buffer.len()));
+        let count = fs.read_at(source.as_fd(), &mut buffer[..wanted], total).map_err(cannot_read)?;
+        total += count as u64;
+        if count == 0 || total > entry.size {
             break;
         }
-        total += count as u64;
-        if total > entry.size {
-            return Err(Error::Changed(from.to_path_buf()));
-        }
         hasher.update(&buffer[..count]);
-        target.write_all(&buffer[..count]).map_err(|e| Error::io("write", to, e))?;
+        write_all(fs, target.as_fd(), &buffer[..count]).map_err(cannot_write)?;
+        if total == entry.size && count < wanted {
+            break;
+        }
+        if cancelled.is_some_and(|flag| flag.load(Ordering::Relaxed)) {
+            return Err(Error::Cancelled);
+        }
     }
-    if total == entry.size && *hasher.finalize().as_bytes() == entry.digest.0 {
-        Ok(())
-    } else {
-        Err(Error::Changed(from.to_path_buf()))
+    if total != entry.size || *hasher.finalize().as_bytes() != entry.digest.0 {
+        return Err(Error::Changed((from.path)()));
     }
+    Ok(Row::from(&fs.stat_open(target.as_fd()).map_err(cannot_write)?))
+}
+
+fn write_all(fs: &dyn Fs, file: BorrowedFd, mut bytes: &[u8]) -> std::io::Result<()> {
+    while !bytes.is_empty() {
+        match fs.write(file, bytes)? {
+            0 => return Err(ErrorKind::WriteZero.into()),
+            count => bytes = &bytes[count..],
+        }
+    }
+    Ok(())
+}
+
+/// A folder, and the one below it that was entered last.
+struct Folders {
+    root: OwnedFd,
+    place: Vec<u8>,
+    open: Option<OwnedFd>,
+}
+
+impl Folders {
+    fn new(fs: &dyn Fs, root: &Path) -> Result<Self> {
+        let open = fs.open_folder(root).map_err(|e| Error::io("read", root, e))?;
+        Ok(Self { root: open, place: Vec::new(), open: None })
+    }
+
+    /// Enters a folder, from the one that was entered last where it lies below that; links are not followed.
+    fn enter(&mut self, fs: &dyn Fs, place: &[u8], make: bool) -> std::io::Result<BorrowedFd<'_>> {
+        if place.is_empty() {
+            return Ok(self.root.as_fd());
+        }
+        if self.open.is_none() || self.place != place {
+            let is_below = place.strip_prefix(self.place.as_slice()).is_some_and(|rest| rest.first() == Some(&b'/'));
+            let (mut open, rest) = match self.open.take() {
+                Some(open) if is_below => (open, &place[self.place.len()..]),
+                _ => (fs.open_folder_at(self.root.as_fd(), c".")?, place),
+            };
+            for part in rest.split(|&byte| byte == b'/').filter(|part| !part.is_empty()) {
+                open = enter_one(fs, open.as_fd(), &c_name(part), make)?;
+            }
+            self.open = Some(open);
+            self.place = place.to_vec();
+        }
+        Ok(self.open.as_ref().unwrap_or(&self.root).as_fd())
+    }
+}
+
+fn enter_one(fs: &dyn Fs, folder: BorrowedFd, name: &CStr, make: bool) -> std::io::Result<OwnedFd> {
+    match fs.open_folder_at(folder, name) {
+        Err(error) if make && error.kind() == ErrorKind::NotFound => {
+            match fs.make_folder_at(folder, name, FOLDER_MODE) {
+                // Another thread was first.
+                Err(error) if error.kind() != ErrorKind::AlreadyExists => return Err(error),
+                _ => {}
+            }
+            fs.open_folder_at(folder, name)
+        }
+        other => other,
+    }
+}
+
+/// A path of a manifest as its folder and its name.
+fn split(path: &[u8]) -> (&[u8], &[u8]) {
+    path.iter().rposition(|&byte| byte == b'/').map_or((&path[..0], path), |at| (&path[..at], &path[at + 1..]))
+}
+
+/// A name of a manifest as the system takes it; manifests hold no NUL.
+fn c_name(name: &[u8]) -> CString {
+    CString::new(name).unwrap_or_default()
 }

@@ -25,7 +25,8 @@ use crate::digest::Digest;
 use crate::error::{Error, Result};
 use crate::fs::{Fs, OsFs};
 use crate::manifest::Manifest;
-use crate::scan::{Options, Scan, scan_sources};
+use crate::scan::row::Row;
+use crate::scan::{Options, Scan, Sources, scan_tree};
 
 pub use check::Guard;
 use copy::{CopyJob, copy_tree};
@@ -79,7 +80,7 @@ impl Store {
             .read(&self.tree(digest).join(MANIFEST))
             .map_err(|error| if error.is_vanished() { Error::Missing(digest.to_hex()) } else { error })?;
         let damaged = |problem: String| Error::Damaged { digest: digest.to_hex(), problem };
-        let manifest = Manifest::decode(&bytes).map_err(|error| damaged(error.to_string()))?;
+        let manifest = Manifest::decode(bytes).map_err(|error| damaged(error.to_string()))?;
         if manifest.digest() == digest {
             Ok(manifest)
         } else {
@@ -87,22 +88,21 @@ impl Store {
         }
     }
 
-    /// Keeps the content of a source directory, which stays as it is.
+    /// Keeps what a scan found in a source directory, which stays as it is.
     ///
-    /// `scan` is what it holds; `base` the tree of its last content: files that did not change since are linked from there.
+    /// `base` is the tree of its last content: files that did not change since are linked from there. Every byte that is
+    /// written is held against the scan; what came to the directory after it is not looked at.
     ///
     /// # Errors
-    /// [`Error::Changed`] where the directory does not hold what `scan` says any more.
-    pub fn save(&self, source: &Path, scan: &Scan, base: Option<Digest>, options: &Options) -> Result<()> {
-        let digest = scan.manifest.digest();
-        if self.content_path(digest).is_ok() {
+    /// [`Error::Changed`] where a file is not what the scan found.
+    pub fn save(&self, scan: &Scan, base: Option<Digest>, options: &Options) -> Result<()> {
+        if self.content_path(scan.manifest.digest()).is_ok() {
             return Ok(());
         }
-        let sources = scan_sources(self.fs.as_ref(), source, options)?;
-        if sources.scan.manifest.digest() != digest {
-            return Err(Error::Changed(source.to_path_buf()));
-        }
-        self.copy_in(&scan.manifest, &sources.walked.found, base, options)
+        self.copy_in(scan, base, options).map_err(|error| {
+            // What is not there any more is a change, too.
+            if error.is_vanished() { Error::Changed(scan.sources.root.clone()) } else { error }
+        })
     }
 
     /// Keeps a copy of a directory or a file, which stays as it is.
@@ -110,28 +110,21 @@ impl Store {
     /// # Errors
     /// As [`crate::scan::scan_tree`], and what keeping it can do wrong.
     pub fn add(&self, path: &Path, options: &Options) -> Result<Manifest> {
-        let sources = scan_sources(self.fs.as_ref(), path, &Options { rules: false, ..*options })?;
-        let manifest = sources.scan.manifest;
-        if self.content_path(manifest.digest()).is_err() {
-            self.copy_in(&manifest, &sources.walked.found, None, options)?;
+        let scan = scan_tree(self.fs.as_ref(), path, options)?;
+        if self.content_path(scan.manifest.digest()).is_err() {
+            self.copy_in(&scan, None, options)?;
         }
-        Ok(manifest)
+        Ok(scan.manifest)
     }
 
-    fn copy_in(
-        &self,
-        manifest: &Manifest,
-        found: &[crate::walk::Found],
-        base: Option<Digest>,
-        options: &Options,
-    ) -> Result<()> {
-        let sources = found.iter().map(|item| (item.path.as_slice(), item.source.as_path())).collect();
+    fn copy_in(&self, scan: &Scan, base: Option<Digest>, options: &Options) -> Result<()> {
+        let Scan { manifest, sources, .. } = scan;
         // A tree that was damaged once is written anew: what it was linked from may have been what was damaged.
         let links = base.filter(|_| !self.was_set_aside(manifest.digest())).and_then(|base| self.linkable(base));
         let mut temporary = Temporary::new(self)?;
-        let job = CopyJob { manifest, sources: &sources, links: links.as_ref(), cancelled: options.cancelled };
-        copy_tree(self.fs.as_ref(), &job, &temporary.path().join(CONTENT))?;
-        self.appear(&mut temporary, manifest)
+        let job = CopyJob { manifest, sources, links: links.as_ref(), cancelled: options.cancelled };
+        let rows = copy_tree(self.fs.as_ref(), &job, &temporary.path().join(CONTENT))?;
+        self.appear(&mut temporary, manifest, &rows)
     }
 
     /// Copies a tree out: files 0644 or 0755 less the umask, never links that a step could write through.
@@ -147,20 +140,14 @@ impl Store {
             Err(error @ Error::Damaged { .. }) => return set_aside(error),
             other => other?,
         };
-        let paths: Vec<PathBuf> = manifest.entries().iter().map(|entry| below(&content, &entry.path)).collect();
-        let sources = manifest
-            .entries()
-            .iter()
-            .zip(&paths)
-            .map(|(entry, path)| (entry.path.as_slice(), path.as_path()))
-            .collect();
+        let sources = Sources { root: content.clone(), ..Sources::default() };
         let job = CopyJob { manifest: &manifest, sources: &sources, links: None, cancelled: options.cancelled };
         let (path, what) = match copy_tree(self.fs.as_ref(), &job, to) {
             Err(Error::Changed(path)) => (path, "is not what it was"),
             Err(Error::Io { path, source, .. }) if path.starts_with(&content) && is_something_else(&source) => {
                 (path, if source.kind() == ErrorKind::NotFound { "is missing" } else { "is not what it was" })
             }
-            other => return other,
+            other => return other.map(drop),
         };
         let name = path.strip_prefix(&content).unwrap_or(&path).display().to_string();
         let problem = format!("{} {what}", if name.is_empty() { "its file" } else { &name });
@@ -168,11 +155,10 @@ impl Store {
     }
 
     /// Writes a finished tree's records and lets it appear by one rename; dropped where it is there already.
-    fn appear(&self, temporary: &mut Temporary<'_>, manifest: &Manifest) -> Result<()> {
+    fn appear(&self, temporary: &mut Temporary<'_>, manifest: &Manifest, rows: &[Option<Row>]) -> Result<()> {
         let made = temporary.path();
-        self.write(&made.join(MANIFEST), &manifest.encode())?;
-        let rows = Rows::of(self.fs.as_ref(), &made.join(CONTENT), manifest)?;
-        self.write(&made.join(ROWS), &rows.encode())?;
+        self.write(&made.join(MANIFEST), manifest.as_bytes())?;
+        self.write(&made.join(ROWS), &Rows::new(self.fs.boot_id(), rows).encode())?;
         let place = self.tree(manifest.digest());
         let parent = place.parent().unwrap_or(&self.root);
         self.fs.make_folders(parent, 0o700).map_err(|e| Error::io("make", parent, e))?;

@@ -1,24 +1,18 @@
 //! What each file of a tree was when it was stored: enough to tell, without reading, that nobody touched it.
 
-use std::path::Path;
+use crate::scan::row::Row;
 
-use crate::error::{Error, Result};
-use crate::fs::{Fs, Stat};
-use crate::manifest::Manifest;
-use crate::store::below;
+/// The form of the records; those of another form tell nothing.
+const FORM: &[u8] = b"rows 2\n";
+const BYTES: usize = 24;
 
 /// Size, mtime and inode of a file.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Row {
-    size: u64,
-    seconds: i64,
-    nanoseconds: i64,
-    inode: u64,
-}
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+struct Stored([u64; 3]);
 
-impl From<&Stat> for Row {
-    fn from(stat: &Stat) -> Self {
-        Self { size: stat.size, seconds: stat.mtime.0, nanoseconds: stat.mtime.1, inode: stat.inode }
+impl From<&Row> for Stored {
+    fn from(row: &Row) -> Self {
+        Self([row.size, row.mtime.cast_unsigned(), row.inode])
     }
 }
 
@@ -26,57 +20,41 @@ impl From<&Stat> for Row {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Rows {
     pub boot: String,
-    rows: Vec<Row>,
+    rows: Vec<Stored>,
 }
 
 impl Rows {
-    pub(super) fn of(fs: &dyn Fs, content: &Path, manifest: &Manifest) -> Result<Self> {
-        let rows = manifest.entries().iter().map(|entry| {
-            let path = below(content, &entry.path);
-            fs.stat(&path).map(|stat| Row::from(&stat)).map_err(|e| Error::io("read", &path, e))
-        });
-        Ok(Self { boot: fs.boot_id(), rows: rows.collect::<Result<_>>()? })
+    /// The rows of a tree; of what is no file there is none.
+    pub(super) fn new(boot: String, rows: &[Option<Row>]) -> Self {
+        Self { boot, rows: rows.iter().map(|row| row.as_ref().map(Stored::from).unwrap_or_default()).collect() }
     }
 
     /// Whether the file at a place in the manifest is what it was.
-    pub(super) fn holds(&self, at: usize, stat: &Stat) -> bool {
-        self.rows.get(at) == Some(&Row::from(stat))
+    pub(super) fn holds(&self, at: usize, row: &Row) -> bool {
+        self.rows.get(at) == Some(&Stored::from(row))
     }
 
     pub(super) fn encode(&self) -> Vec<u8> {
-        let mut bytes = Vec::with_capacity(64 + self.rows.len() * 32);
+        let mut bytes = Vec::with_capacity(64 + self.rows.len() * BYTES);
+        bytes.extend_from_slice(FORM);
         bytes.extend_from_slice(self.boot.as_bytes());
         bytes.push(b'\n');
-        for row in &self.rows {
-            bytes.extend_from_slice(&row.size.to_le_bytes());
-            bytes.extend_from_slice(&row.seconds.to_le_bytes());
-            bytes.extend_from_slice(&row.nanoseconds.to_le_bytes());
-            bytes.extend_from_slice(&row.inode.to_le_bytes());
+        for word in self.rows.iter().flat_map(|row| row.0) {
+            bytes.extend_from_slice(&word.to_le_bytes());
         }
         bytes
     }
 
     pub(super) fn decode(bytes: &[u8]) -> Option<Self> {
+        let bytes = bytes.strip_prefix(FORM)?;
         let end = bytes.iter().position(|&byte| byte == b'\n')?;
         let boot = std::str::from_utf8(&bytes[..end]).ok()?.to_owned();
         let rest = &bytes[end + 1..];
-        if !rest.len().is_multiple_of(32) {
+        if !rest.len().is_multiple_of(BYTES) {
             return None;
         }
-        let word = |row: &[u8], at: usize| {
-            let mut bytes = [0; 8];
-            bytes.copy_from_slice(&row[at * 8..at * 8 + 8]);
-            bytes
-        };
-        let rows = rest
-            .chunks_exact(32)
-            .map(|row| Row {
-                size: u64::from_le_bytes(word(row, 0)),
-                seconds: i64::from_le_bytes(word(row, 1)),
-                nanoseconds: i64::from_le_bytes(word(row, 2)),
-                inode: u64::from_le_bytes(word(row, 3)),
-            })
-            .collect();
-        Some(Self { boot, rows })
+        let word = |bytes: &[u8]| u64::from_le_bytes(bytes.try_into().unwrap_or_default());
+        let rows = rest.chunks_exact(BYTES).map(|row| Stored([word(&row[..8]), word(&row[8..16]), word(&row[16..])]));
+        Some(Self { boot, rows: rows.collect() })
     }
 }

@@ -1,0 +1,164 @@
+//! A folder that the cache knows: its items are looked at, not listed, and those that are the same are not read.
+
+use std::ffi::CStr;
+use std::io::ErrorKind;
+use std::os::fd::{AsFd, OwnedFd};
+use std::sync::Arc;
+
+use crate::digest::Digest;
+use crate::error::Result;
+use crate::fs::{FileKind, Stat};
+use crate::scan::fast::Job;
+use crate::scan::folder::{Items, What};
+use crate::scan::large::PIECE;
+use crate::scan::links::Fate;
+use crate::scan::read::{Looked, read_small};
+use crate::scan::row::Row;
+use crate::scan::worker::{Below, Outcome, Worker, note_special, os, place_below, told};
+use crate::scan::{SPECIAL, UTF16, warning};
+use crate::stat_cache::{Cache, Known, Record};
+
+/// What items became, by their places in a record; none where one cannot be read, which is noted.
+type Changes = Vec<(usize, Option<What>)>;
+
+impl Worker<'_> {
+    /// Looks at what a folder is known to hold; none where that is not known, or no longer.
+    pub(super) fn look(
+        &mut self,
+        job: &Job,
+        folder: &OwnedFd,
+        before: &Stat,
+        known: Option<Record>,
+    ) -> Result<Option<Outcome>> {
+        let (Some(record), Some(cache)) = (known, self.walk.cache) else { return Ok(None) };
+        let head = cache.head(record);
+        let Some(kept) = head.trusted.filter(|kept| {
+            kept.row == Row::from(before) && before.device == cache.device() && kept.rules == job.rules.identity()
+        }) else {
+            return Ok(None);
+        };
+        let mut outcome = Outcome::new(before, job.rules.clone());
+        if kept.is_environment {
+            outcome.is_environment = true;
+            return Ok(Some(outcome));
+        }
+        if let (Some((row, digest)), Some(name)) = (kept.rule_file, self.walk.rule_file) {
+            let stat = self.walk.fs.stat_at(folder.as_fd(), name);
+            let stat = stat.map_err(|error| told(job, name, error))?;
+            if !is_row(&stat, &row, cache) {
+                return Ok(None);
+            }
+            outcome.rule_file = Some((row, digest));
+            outcome.rules = job.rules.push_unread(job.place(), digest);
+            if kept.rule_file_is_utf16 {
+                outcome.rule_file_is_utf16 = true;
+                outcome.found.warnings.push(warning(&job.source().join(os(name.to_bytes())), UTF16));
+            }
+        }
+        let Some(changes) = self.look_at_items(job, folder, &mut outcome, cache, record)? else { return Ok(None) };
+        if changes.is_empty() {
+            outcome.record = Some(record);
+        } else {
+            outcome.items = Some(changed(cache, record, changes));
+        }
+        Ok(Some(outcome))
+    }
+
+    /// Looks at each item; gives those that are not as the cache has them. None where a link leads elsewhere now: what
+    /// it stands for is found by listing.
+    fn look_at_items(
+        &mut self,
+        job: &Job,
+        folder: &OwnedFd,
+        outcome: &mut Outcome,
+        cache: &Cache,
+        record: Record,
+    ) -> Result<Option<Changes>> {
+        let mut changes = Changes::new();
+        for (at, item) in cache.items(record).enumerate() {
+            let name = item.c_name();
+            match item.what {
+                Known::File { row, digest, number } => {
+                    if !self.is_known(job, folder, name, &row, cache)? {
+                        changes.push((at, self.read(job, folder, name, outcome)?));
+                    } else if cache.is_audited(number, &row) && !self.is_as_known(job, folder, name, digest)? {
+                        outcome.found.caught.get_or_insert(job.source().join(os(name.to_bytes())));
+                    } else {
+                        outcome.found.files_known += 1;
+                    }
+                }
+                Known::Untrusted => changes.push((at, self.read(job, folder, name, outcome)?)),
+                Known::Link(text) => {
+                    if !self.is_known_link(job, folder, name, text, outcome)? {
+                        return Ok(None);
+                    }
+                }
+                Known::Folder(below) => outcome.below.push(Below {
+                    place: place_below(job.place(), name.to_bytes()),
+                    realm: Arc::clone(&job.realm),
+                    known: Some(below).filter(|below| !below.is_none()),
+                }),
+                Known::Itself => {}
+                Known::Special => note_special(job, name.to_bytes(), SPECIAL, outcome),
+            }
+        }
+        Ok(Some(changes))
+    }
+
+    /// Whether a file is what a row tells, without reading it.
+    pub(super) fn is_known(&self, job: &Job, folder: &OwnedFd, name: &CStr, row: &Row, cache: &Cache) -> Result<bool> {
+        let stat = self.walk.fs.stat_at(folder.as_fd(), name);
+        Ok(is_row(&stat.map_err(|error| told(job, name, error))?, row, cache))
+    }
+
+    /// Whether a file that is read holds what the cache says.
+    fn is_as_known(&mut self, job: &Job, folder: &OwnedFd, name: &CStr, digest: Digest) -> Result<bool> {
+        self.buffer.resize(PIECE + 1, 0);
+        match read_small(self.walk.fs, folder.as_fd(), name, &mut self.buffer) {
+            Ok(Looked::File(found, _)) => Ok(found == digest),
+            Ok(_) => Ok(true),
+            Err(error) if error.kind() == ErrorKind::PermissionDenied => Ok(true),
+            Err(error) => Err(told(job, name, error)),
+        }
+    }
+
+    /// Whether a link is what the cache has.
+    fn is_known_link(
+        &self,
+        job: &Job,
+        folder: &OwnedFd,
+        name: &CStr,
+        known: &[u8],
+        outcome: &mut Outcome,
+    ) -> Result<bool> {
+        let (fate, source) = self.fate_of(job, folder, name)?;
+        let Fate::Link(text, said) = fate else { return Ok(false) };
+        outcome.found.warnings.extend(said.map(|said| warning(&source, said)));
+        Ok(text == known)
+    }
+}
+
+/// The items of a record, some of them changed.
+fn changed(cache: &Cache, record: Record, changes: Changes) -> Items {
+    let mut items = Items::default();
+    let mut changes = changes.into_iter().peekable();
+    for (at, item) in cache.items(record).enumerate() {
+        let change = changes.next_if(|(place, _)| *place == at).map(|(_, change)| change);
+        let what = match (change, item.what) {
+            (Some(None), _) | (None, Known::Untrusted) => continue,
+            (Some(Some(what)), _) => what,
+            (None, Known::File { row, digest, .. }) => What::File { row, digest, own: true },
+            (None, Known::Link(text)) => What::Link(items.keep(text)),
+            (None, Known::Folder(_)) => What::Folder { id: 0, own: true },
+            (None, Known::Itself) => What::Itself,
+            (None, Known::Special) => What::Special,
+        };
+        let name = items.keep(item.name());
+        items.push(name, what);
+    }
+    items
+}
+
+fn is_row(stat: &Stat, row: &Row, cache: &Cache) -> bool {
+    stat.kind == FileKind::File && stat.device == cache.device() && Row::from(stat) == *row
+}
