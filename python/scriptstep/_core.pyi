@@ -34,6 +34,8 @@ class Scan:
     @property
     def warnings(self) -> list[str]: ...
     @property
+    def left_out(self) -> list[bytes]: ...
+    @property
     def cost(self) -> tuple[int, int, int]: ...
 
 @final
@@ -61,6 +63,7 @@ class _How(TypedDict):
     cache: _Path | None
     cache_anywhere: bool
     survey_from: tuple[int, int]
+    names_left_out: bool
 
 def scan(
     root: _Path,

@@ -25,6 +25,7 @@ __all__ = [
     "Survey",
     "digest_bytes",
     "explain",
+    "left_out",
     "scan",
 ]
 
@@ -268,9 +269,34 @@ def scan(
         "cache": cache,
         "cache_anywhere": cache_anywhere,
         "survey_from": survey_from,
+        "names_left_out": False,
     }
     found = _core.scan(directory, how, None if on_survey is None else tell, on_progress)
     return Manifest(found.manifest, found)
+
+
+def left_out(directory: PathLike) -> list[Explanation]:
+    """Names what the ignore files of a source directory leave out, and why.
+
+    Args:
+        directory: The directory.
+
+    Returns:
+        What was decided about each, sorted by path; folders, which were not entered, end in `/`.
+
+    Raises:
+        ContentError: As of `scan`.
+    """
+    how: _core._How = {
+        "rules": "git",
+        "threads": 0,
+        "cache": None,
+        "cache_anywhere": False,
+        "survey_from": _LARGE,
+        "names_left_out": True,
+    }
+    found = _core.scan(directory, how, None, None)
+    return [explain(directory, path)._replace(decided=path) for path in found.left_out]
 
 
 def explain(directory: PathLike, path: str | bytes | os.PathLike[str]) -> Explanation:

@@ -1,4 +1,4 @@
-"""The command line: `scriptstep run | runs | logs | cancel | data add`."""
+"""The command line: `scriptstep run | runs | logs | cancel | files | data add`."""
 
 from __future__ import annotations
 

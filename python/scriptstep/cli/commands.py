@@ -138,6 +138,12 @@ def _parser() -> argparse.ArgumentParser:
     cancel = add("cancel", "cancel a run and end its processes", _cancel_run)
     cancel.add_argument("run", metavar="RUN", help="id of a run, or its first characters")
 
+    files = add("files", "list what a source directory holds, its ignore rules applied", _list_files)
+    files.add_argument("directory", metavar="DIR", help="the directory")
+    shown = files.add_mutually_exclusive_group()
+    shown.add_argument("--ignored", action="store_true", help="list what the rules leave out, each with its rule")
+    shown.add_argument("--largest", action="store_true", help="the largest first")
+    shown.add_argument("--why", metavar="PATH", help="tell which rule decides about a path, relative to DIR")
     data = commands.add_parser(
         "data", help="name data, so that scripts find it", description="Name data, so that scripts find it."
     )
@@ -206,6 +212,16 @@ def _cancel_run(options: argparse.Namespace, script: list[str]) -> int:
     from scriptstep.cli.listing import cancel_run
 
     return cancel_run(options.run)
+
+
+def _list_files(options: argparse.Namespace, script: list[str]) -> int:
+    from scriptstep.cli.files import list_files, list_ignored, tell_why
+
+    if options.why is not None:
+        return tell_why(options.directory, options.why)
+    if options.ignored:
+        return list_ignored(options.directory)
+    return list_files(options.directory, largest_first=options.largest)
 
 
 def _add_data(options: argparse.Namespace, script: list[str]) -> int:

@@ -34,6 +34,11 @@ impl Scan {
         self.0.warnings.clone()
     }
 
+    #[getter]
+    fn left_out<'py>(&self, py: Python<'py>) -> Vec<Bound<'py, PyBytes>> {
+        self.0.left_out.iter().map(|path| PyBytes::new(py, path)).collect()
+    }
+
     /// Files that were read, their bytes, and files that need not be read.
     #[getter]
     fn cost(&self) -> (u64, u64, u64) {
@@ -59,6 +64,7 @@ pub struct How {
     cache: Option<PathBuf>,
     cache_anywhere: bool,
     survey_from: (u64, u64),
+    names_left_out: bool,
 }
 
 /// `on_survey(files, bytes, [(name, bytes)])` is called between listing and reading; what it raises ends the scan.
@@ -96,6 +102,7 @@ pub fn scan(
             on_survey: on_survey.is_some().then_some((files, bytes, &tell)),
             progress: Some(progress),
             cache,
+            names_left_out: how.names_left_out,
             ..Options::default()
         };
         core::scan(&OsFs, &root, &options)

@@ -119,6 +119,8 @@ pub(super) struct Found {
     pub large: Vec<Large>,
     /// Places of links that were read through, with what they lead to.
     pub read_through: Vec<(Vec<u8>, PathBuf)>,
+    /// Places of what the rules leave out, where that was asked for.
+    pub left_out: Vec<Vec<u8>>,
     /// Places of what is neither file, folder nor link.
     pub special: Vec<Vec<u8>>,
     /// Places of files with several names.
@@ -143,6 +145,7 @@ impl Found {
         self.unreadable.extend(other.unreadable);
         self.large.extend(other.large);
         self.read_through.extend(other.read_through);
+        self.left_out.extend(other.left_out);
         self.special.extend(other.special);
         self.linked.extend(other.linked);
         self.closed.extend(other.closed);

@@ -80,6 +80,8 @@ pub struct Options<'a> {
     pub progress: Option<&'a Progress>,
     /// What is known from earlier scans; without it everything is read.
     pub cache: Option<CacheOptions<'a>>,
+    /// Name what the rules leave out, too; then no cache is used.
+    pub names_left_out: bool,
     /// Walk by paths, as on systems without directory descriptors; slower, without a cache.
     pub by_paths: bool,
 }
@@ -124,6 +126,9 @@ pub struct Scan {
     pub manifest: Manifest,
     /// Links that lead nowhere, sockets and the like.
     pub warnings: Vec<String>,
+    /// What the rules leave out, relative to the directory, where that was asked for; folders, which were not entered,
+    /// end in `/`.
+    pub left_out: Vec<Vec<u8>>,
     /// What it took to find out.
     pub cost: Cost,
     pub(crate) sources: Sources,
@@ -233,7 +238,7 @@ fn scan_once(fs: &dyn Fs, root: &Path, options: &Options) -> Result<Scan> {
     };
     let rule_file = rule_file.filter(|_| sdk_rules.is_none());
     let device = fs.stat_open(folder.as_fd()).map_err(failed)?.device;
-    let session = options.cache.filter(|_| !is_file).and_then(|cache| {
+    let session = options.cache.filter(|_| !is_file && !options.names_left_out).and_then(|cache| {
         let sdk = sdk_rules.as_ref().map(|(_, digest)| digest);
         let flavour = format!("{rule_file:?} {sdk:?} {}", options.links_as_they_are);
         Session::open(fs, &cache, folder.as_fd(), &canonical, &flavour)
@@ -273,7 +278,8 @@ fn scan_once(fs: &dyn Fs, root: &Path, options: &Options) -> Result<Scan> {
         closed: found.closed,
         rows,
     };
-    Ok(Scan { manifest, warnings: found.warnings, cost, sources })
+    found.left_out.sort();
+    Ok(Scan { manifest, warnings: found.warnings, left_out: found.left_out, cost, sources })
 }
 
 /// `.amlignore` where the root has one, and then no `.gitignore` counts anywhere; else `.gitignore`.

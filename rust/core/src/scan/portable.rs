@@ -83,6 +83,7 @@ pub(super) fn scan(fs: &dyn Fs, root: &Path, canonical: PathBuf, is_file: bool, 
     Ok(Scan {
         manifest: Manifest::new(entries)?,
         warnings: walked.warnings,
+        left_out: Vec::new(),
         cost: Cost { files_read, bytes_read, files_known: 0 },
         sources: Sources {
             root: canonical,

@@ -51,6 +51,9 @@ impl Worker<'_> {
             let holds_one = names.iter().any(|(name, _)| name.to_bytes() == ENVIRONMENT);
             if holds_one && job.rules.verdict(job.place(), true).is_none() {
                 outcome.is_environment = true;
+                if self.walk.options.names_left_out {
+                    outcome.found.left_out.push([job.place(), b"/"].concat());
+                }
                 return Ok(outcome);
             }
         }
@@ -64,6 +67,10 @@ impl Worker<'_> {
             place.extend_from_slice(name.to_bytes());
             let kind = kind_of(self.walk.fs, folder, name, *kind).map_err(|error| told(job, name, error))?;
             if self.is_left_out(&place, name.to_bytes(), kind == FileKind::Directory, &outcome.rules) {
+                if self.walk.options.names_left_out {
+                    let end: &[u8] = if kind == FileKind::Directory { b"/" } else { b"" };
+                    outcome.found.left_out.push([&place, end].concat());
+                }
                 continue;
             }
             match kind {
