@@ -17,58 +17,7 @@ enum Kind {
     States(Box<States>),
 }
 
-/// What one place of a pattern takes, for those who read patterns of another kind.
-#[derive(Debug, Clone, PartialEq)]
-pub enum Piece {
-    /// This byte.
-    Byte(u8),
-    /// One byte of these, or, negated, one that is none of them.
-    Set {
-        /// The bytes.
-        bytes: Vec<u8>,
-        /// Whether all others are meant.
-        is_negated: bool,
-    },
-    /// One byte.
-    Any,
-    /// One byte that is no slash.
-    NoSlash,
-    /// Any number of bytes that are no slash.
-    Star,
-    /// Any number of bytes.
-    Deep,
-    /// Any number of whole folders, each with its slash, or none.
-    Folders,
-}
-
-impl Piece {
-    fn token(&self) -> Token {
-        let no_slash = ByteSet::of(b'/').inverted();
-        match self {
-            Self::Byte(byte) => Token::One(ByteSet::of(*byte)),
-            Self::Set { bytes, is_negated } => {
-                let mut set = ByteSet::default();
-                for &byte in bytes {
-                    set.insert(byte);
-                }
-                Token::One(if *is_negated { set.inverted() } else { set })
-            }
-            Self::Any => Token::One(ByteSet::default().inverted()),
-            Self::NoSlash => Token::One(no_slash),
-            Self::Star => Token::Star,
-            Self::Deep => Token::Deep,
-            Self::Folders => Token::Folders,
-        }
-    }
-}
-
 impl Pattern {
-    /// The pattern of some pieces.
-    pub fn of_pieces(pieces: &[Piece]) -> Self {
-        let tokens: Vec<Token> = pieces.iter().map(Piece::token).collect();
-        Self(simple(&tokens).unwrap_or_else(|| Kind::States(Box::new(States::new(&tokens)))))
-    }
-
     /// Reads a pattern; a malformed one matches nothing, as in git.
     pub fn new(pattern: &[u8]) -> Self {
         Self(match tokens(pattern) {

@@ -20,7 +20,7 @@ mod parse;
 mod sdk;
 mod stack;
 
-pub use matcher::{Pattern, Piece};
+pub use matcher::Pattern;
 pub use parse::{Rule, RuleFile};
 pub use sdk::SdkRules;
 pub use stack::{RuleRef, RuleStack, builtin_rules, is_never_content};

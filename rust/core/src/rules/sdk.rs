@@ -3,11 +3,60 @@
 //! It differs from git's: a folder that is named with a slash behind it is entered, and what lies in it can be brought
 //! back one by one; blanks before a rule go; nothing is built in.
 
-use super::matcher::{Pattern, Piece};
-
 /// The rules of one file, as the SDK reads them.
 #[derive(Debug, Clone, Default)]
-pub struct SdkRules(Vec<(bool, Vec<Pattern>)>);
+pub struct SdkRules(Vec<Rule>);
+
+#[derive(Debug, Clone)]
+struct Rule {
+    takes_out: bool,
+    pieces: Vec<Piece>,
+    /// Whether all that lies below what it matches is meant too.
+    goes_on: bool,
+}
+
+/// What one place of a pattern takes. Patterns and paths are held against each other by characters, as Python has them.
+#[derive(Debug, Clone, PartialEq)]
+enum Piece {
+    /// This character.
+    One(u32),
+    /// One character of these ranges, or, negated, one of none of them.
+    Set(Vec<(u32, u32)>, bool),
+    /// One character.
+    Any,
+    /// One character that is no slash.
+    NoSlash,
+    /// Any number of characters that are no slash.
+    Star,
+    /// Any number of characters.
+    Deep,
+    /// What may be passed over: any number of whole folders, of the two pieces that follow.
+    Folders,
+    /// Any number of characters, the last of them a slash.
+    ToSlash,
+}
+
+const SLASH: u32 = b'/' as u32;
+
+impl Piece {
+    /// Whether it takes a character.
+    fn takes(&self, character: u32) -> bool {
+        match self {
+            Self::One(one) => *one == character,
+            Self::Set(ranges, negated) => {
+                ranges.iter().any(|(low, high)| (*low..=*high).contains(&character)) != *negated
+            }
+            Self::Any | Self::Deep | Self::ToSlash => true,
+            Self::NoSlash | Self::Star => character != SLASH,
+            Self::Folders => false,
+        }
+    }
+
+    /// Whether it may take none, and any number.
+    fn repeats(&self) -> bool {
+        matches!(self, Self::Star | Self::Deep)
+    }
+}
 
 impl SdkRules {
     /// Reads a rule file.
@@ -18,14 +67,66 @@ impl SdkRules {
 
     /// Whether the file leaves an entry out, whose folders above it does not.
     pub fn ignores(&self, path: &[u8]) -> bool {
-        let deciding = self.0.iter().rev().find(|(_, patterns)| patterns.iter().any(|pattern| pattern.matches(path)));
-        deciding.is_some_and(|(takes_out, _)| *takes_out)
+        let path = characters(path);
+        self.0.iter().rev().find(|rule| rule.matches(&path)).is_some_and(|rule| rule.takes_out)
     }
 }
 
-/// One line: whether it takes out, and what it matches; none where it says nothing.
-fn rule(line: &[u8]) -> Option<(bool, Vec<Pattern>)> {
-    let line = if line.ends_with(b"\\ ") { line.trim_ascii_start() } else { line.trim_ascii() };
+impl Rule {
+    /// Whether it speaks of a path; by the set of places that each of its characters leads to.
+    fn matches(&self, path: &[u32]) -> bool {
+        let end = self.pieces.len();
+        let mut now = vec![false; end + 1];
+        self.reach(&mut now, 0);
+        for &character in path {
+            if self.goes_on && now[end] && character == SLASH {
+                return true;
+            }
+            let mut next = vec![false; end + 1];
+            for (at, piece) in self.pieces.iter().enumerate().filter(|(at, _)| now[*at]) {
+                if piece.takes(character) {
+                    let stays = piece.repeats() || *piece == Piece::ToSlash;
+                    self.reach(&mut next, if stays { at } else { at + 1 });
+                }
+                if *piece == Piece::ToSlash && character == SLASH {
+                    self.reach(&mut next, at + 1);
+                }
+            }
+            now = next;
+        }
+        now[end]
+    }
+
+    /// Marks a place, and those after it that may be passed over.
+    fn reach(&self, places: &mut [bool], mut at: usize) {
+        loop {
+            places[at] = true;
+            match self.pieces.get(at) {
+                Some(piece) if piece.repeats() => at += 1,
+                Some(Piece::Folders) => {
+                    places[at + 1] = true;
+                    at += FOLDERS.len();
+                }
+                _ => return,
+            }
+        }
+    }
+}
+
+/// A text's characters; a byte that is no UTF-8 is one of its own.
+fn characters(text: &[u8]) -> Vec<u32> {
+    let chunks = text.utf8_chunks();
+    chunks
+        .flat_map(|chunk| {
+            let sound = chunk.valid().chars().map(u32::from);
+            sound.chain(chunk.invalid().iter().map(|&byte| 0xDC00 + u32::from(byte)))
+        })
+        .collect()
+}
+
+/// One line; none where it says nothing.
+fn rule(line: &[u8]) -> Option<Rule> {
+    let line = line.trim_ascii();
     if line.is_empty() || line[0] == b'#' || line == b"/" {
         return None;
     }
@@ -35,8 +136,8 @@ fn rule(line: &[u8]) -> Option<(bool, Vec<Pattern>)> {
     parts.dedup_by(|next, before| *next == b"**" && *before == b"**");
     if parts.len() == 2 && parts[0] == b"**" && parts[1].is_empty() {
         // All but what lies in the root itself.
-        let pieces = [Piece::NoSlash, Piece::Deep, Piece::Byte(b'/'), Piece::Deep];
-        return Some((takes_out, vec![Pattern::of_pieces(&pieces), Pattern::of_pieces(&slash_first(&pieces))]));
+        let pieces = vec![Piece::Any, Piece::Deep, Piece::One(SLASH), Piece::Deep];
+        return Some(Rule { takes_out, pieces, goes_on: false });
     }
     if parts[0].is_empty() {
         parts.remove(0);
@@ -47,98 +148,81 @@ fn rule(line: &[u8]) -> Option<(bool, Vec<Pattern>)> {
     if last.is_empty() {
         *last = b"**";
     }
-    pieces_of(&parts).map(|(pieces, may_go_on)| {
-        let mut patterns = vec![Pattern::of_pieces(&pieces)];
-        if may_go_on {
-            patterns.push(Pattern::of_pieces(&[&pieces[..], &[Piece::Byte(b'/'), Piece::Deep]].concat()));
-        }
-        (takes_out, patterns)
-    })
+    pieces_of(&parts).map(|(pieces, goes_on)| Rule { takes_out, pieces, goes_on })
 }
 
-fn slash_first(pieces: &[Piece]) -> Vec<Piece> {
-    [&[Piece::Byte(b'/')], pieces].concat()
-}
+/// Any number of whole folders, each with its slash, or none.
+const FOLDERS: [Piece; 3] = [Piece::Folders, Piece::Any, Piece::ToSlash];
 
 /// The pieces of a pattern, and whether all that lies below what it matches is meant too.
 fn pieces_of(parts: &[&[u8]]) -> Option<(Vec<Piece>, bool)> {
-    let mut pieces = Vec::new();
     let last = parts.len() - 1;
-    let mut needs_slash = false;
+    let mut pieces = Vec::new();
     for (at, part) in parts.iter().enumerate() {
-        if *part == b"**" {
-            match (at == 0, at == last) {
-                // All that there is.
-                (true, true) => pieces.extend([Piece::Any, Piece::Deep]),
-                (true, false) => pieces.push(Piece::Folders),
-                (false, true) => pieces.extend([Piece::Byte(b'/'), Piece::Deep]),
-                (false, false) => pieces.extend([Piece::Byte(b'/'), Piece::Folders]),
-            }
-            if at == last {
+        let is_after_folders = at > 0 && parts[at - 1] == b"**";
+        if at > 0 && !is_after_folders {
+            pieces.push(Piece::One(SLASH));
+        }
+        match (*part, at) {
+            (b"**", 0) if last == 0 => pieces.extend([Piece::NoSlash, Piece::Star]),
+            (b"**", _) if at == last => {
+                // `/**/` asks for two slashes there, and so for nothing that is.
+                pieces.extend(is_after_folders.then_some(Piece::One(SLASH)));
+                pieces.push(Piece::Deep);
                 return Some((pieces, false));
             }
-            needs_slash = false;
-            continue;
+            (b"**", _) => pieces.extend(FOLDERS),
+            (b"*", _) => pieces.extend([Piece::NoSlash, Piece::Star]),
+            _ => pieces.extend(glob(&characters(part))?),
         }
-        if needs_slash {
-            pieces.push(Piece::Byte(b'/'));
-        }
-        if *part == b"*" {
-            pieces.extend([Piece::NoSlash, Piece::Star]);
-        } else {
-            pieces.extend(glob(part)?);
-        }
-        needs_slash = true;
     }
     Some((pieces, true))
 }
 
 /// One part of a pattern, between slashes; none where it is malformed.
-fn glob(part: &[u8]) -> Option<Vec<Piece>> {
+fn glob(part: &[u32]) -> Option<Vec<Piece>> {
     let mut pieces = Vec::new();
     let mut at = 0;
-    while at < part.len() {
-        let byte = part[at];
+    while let Some(&character) = part.get(at) {
         at += 1;
-        pieces.push(match byte {
-            b'\\' => {
-                let escaped = *part.get(at)?;
+        pieces.push(match u8::try_from(character) {
+            Ok(b'\\') => {
                 at += 1;
-                Piece::Byte(escaped)
+                Piece::One(*part.get(at - 1)?)
             }
-            b'*' => Piece::Star,
-            b'?' => Piece::NoSlash,
-            b'[' => match bracket(&part[at..]) {
+            Ok(b'*') => Piece::Star,
+            Ok(b'?') => Piece::NoSlash,
+            Ok(b'[') => match bracket(&part[at..]) {
                 Some((piece, length)) => {
                     at += length;
                     piece
                 }
-                None => Piece::Byte(b'['),
+                None => Piece::One(character),
             },
-            other => Piece::Byte(other),
+            _ => Piece::One(character),
         });
     }
     Some(pieces)
 }
 
 /// A bracket expression from after its `[`, and how long it is; none where it has no end, and is a bracket as such.
-fn bracket(text: &[u8]) -> Option<(Piece, usize)> {
-    let is_negated = matches!(text.first(), Some(b'!' | b'^'));
+fn bracket(text: &[u32]) -> Option<(Piece, usize)> {
+    let is = |at: usize, byte: u8| text.get(at) == Some(&u32::from(byte));
+    let is_negated = is(0, b'!') || is(0, b'^');
     let start = usize::from(is_negated);
     // A bracket that stands first is one of the set.
-    let from = start + usize::from(text.get(start) == Some(&b']'));
-    let end = from + text.get(from..)?.iter().position(|&byte| byte == b']')?;
-    let inside = &text[start..end];
-    let mut bytes = Vec::new();
-    let mut at = 0;
-    while at < inside.len() {
-        if let [low, b'-', high, ..] = inside[at..] {
-            bytes.extend(low..=high);
+    let from = start + usize::from(is(start, b']'));
+    let end = from + text.get(from..)?.iter().position(|&character| character == u32::from(b']'))?;
+    let mut ranges = Vec::new();
+    let mut at = start;
+    while at < end {
+        if at + 2 < end && is(at + 1, b'-') {
+            ranges.push((text[at], text[at + 2]));
             at += 3;
         } else {
-            bytes.push(inside[at]);
+            ranges.push((text[at], text[at]));
             at += 1;
         }
     }
-    Some((Piece::Set { bytes, is_negated }, end + 1))
+    Some((Piece::Set(ranges, is_negated), end + 1))
 }
