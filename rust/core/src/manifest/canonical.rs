@@ -24,29 +24,30 @@ impl Writer {
 
     /// Writes an entry, whose path comes after that of the one before.
     pub fn push(&mut self, entry: Entry) {
-        self.begin(entry.kind, entry.path);
-        match entry.kind {
-            Kind::File | Kind::Executable => {
-                self.bytes.extend_from_slice(&entry.size.to_le_bytes());
-                self.bytes.extend_from_slice(&entry.digest.0);
-            }
-            Kind::Link => put_framed(&mut self.bytes, entry.target),
-            Kind::Directory => {}
-        }
-    }
-
-    fn begin(&mut self, kind: Kind, path: &[u8]) {
         if self.bytes.is_empty() {
             self.bytes.extend_from_slice(&[0; 8]);
         }
         debug_assert!(
-            self.starts.last().is_none_or(|&last| path_at(&self.bytes, last) < path),
+            self.starts.last().is_none_or(|&last| path_at(&self.bytes, last) < entry.path),
             "written out of order: {}",
-            String::from_utf8_lossy(path)
+            String::from_utf8_lossy(entry.path)
         );
         self.starts.push(self.bytes.len());
-        self.bytes.push(kind as u8);
-        put_framed(&mut self.bytes, path);
+        let mut head = [entry.kind as u8; HEAD];
+        head[1..].copy_from_slice(&(entry.path.len() as u64).to_le_bytes());
+        self.bytes.reserve(HEAD + entry.path.len() + FILE);
+        self.bytes.extend_from_slice(&head);
+        self.bytes.extend_from_slice(entry.path);
+        match entry.kind {
+            Kind::File | Kind::Executable => {
+                let mut file = [0; FILE];
+                file[..8].copy_from_slice(&entry.size.to_le_bytes());
+                file[8..].copy_from_slice(&entry.digest.0);
+                self.bytes.extend_from_slice(&file);
+            }
+            Kind::Link => put_framed(&mut self.bytes, entry.target),
+            Kind::Directory => {}
+        }
     }
 
     /// The manifest of what was written.

@@ -174,6 +174,8 @@ pub(super) struct Walk<'a> {
     pub trusted_before: i64,
     queue: Mutex<Queue>,
     work: Condvar,
+    /// Threads that look for work; where all do, there is none.
+    idle: AtomicUsize,
     next_id: AtomicU32,
     open_parents: Arc<AtomicUsize>,
     stop: AtomicBool,
@@ -183,8 +185,6 @@ pub(super) struct Walk<'a> {
 #[derive(Default)]
 struct Queue {
     jobs: Vec<Job>,
-    /// Threads that look for work; where all do, there is none.
-    idle: usize,
     threads: usize,
 }
 
@@ -209,6 +209,7 @@ impl<'a> Walk<'a> {
             trusted_before: i64::MIN,
             queue: Mutex::default(),
             work: Condvar::new(),
+            idle: AtomicUsize::new(0),
             next_id: AtomicU32::new(0),
             open_parents: Arc::default(),
             stop: AtomicBool::new(false),
@@ -234,7 +235,7 @@ impl<'a> Walk<'a> {
         }
         let is_small = self.cache.is_some_and(|cache| cache.files() < SMALL);
         let threads = if is_small || jobs.is_empty() { 1 } else { self.options.threads() };
-        *self.lock() = Queue { jobs, idle: 0, threads };
+        *self.lock() = Queue { jobs, threads };
         let mut found = std::thread::scope(|scope| {
             let helpers: Vec<_> = (1..threads)
                 .map(|_| {
@@ -287,23 +288,25 @@ impl<'a> Walk<'a> {
     }
 
     fn work(&self, worker: &mut Worker) {
-        while let Some(job) = self.next() {
+        // A thread keeps the folders that it finds, and shares them out while another one looks for work.
+        let mut own: Vec<Job> = Vec::new();
+        while let Some(job) = own.pop().or_else(|| self.next()) {
             match self.do_job(worker, &job) {
-                Ok(more) if more.is_empty() => {}
-                Ok(more) => {
-                    let count = more.len();
-                    self.lock().jobs.extend(more);
-                    if count > 1 {
-                        self.work.notify_all();
-                    } else {
-                        self.work.notify_one();
-                    }
-                }
+                Ok(more) => own.extend(more),
                 Err(error) => {
                     self.fatal.lock().unwrap_or_else(PoisonError::into_inner).get_or_insert(error);
                     self.stop.store(true, Ordering::Relaxed);
                     self.work.notify_all();
                 }
+            }
+            if self.stop.load(Ordering::Relaxed) {
+                return;
+            }
+            if own.len() > 1 && self.idle.load(Ordering::Relaxed) > 0 {
+                // Those that were found first stand higher, and hold more.
+                let rest = own.split_off(own.len().div_ceil(2));
+                self.lock().jobs.extend(std::mem::replace(&mut own, rest));
+                self.work.notify_all();
             }
         }
     }
@@ -317,14 +320,13 @@ impl<'a> Walk<'a> {
             if let Some(job) = queue.jobs.pop() {
                 return Some(job);
             }
-            queue.idle += 1;
-            if queue.idle == queue.threads {
+            if self.idle.fetch_add(1, Ordering::Relaxed) + 1 == queue.threads {
                 self.stop.store(true, Ordering::Relaxed);
                 self.work.notify_all();
                 return None;
             }
             queue = self.work.wait(queue).unwrap_or_else(PoisonError::into_inner);
-            queue.idle -= 1;
+            self.idle.fetch_sub(1, Ordering::Relaxed);
         }
     }
 

@@ -28,6 +28,7 @@ use crate::manifest::{Entry, Manifest, Writer};
 use crate::rules::{MAX_RULE_FILE_BYTES, SdkRules};
 use crate::scan::fast::{Found, Walk};
 use crate::scan::links::Realm;
+pub(crate) use crate::scan::read::fill;
 use crate::scan::read::{TRIES, read_whole};
 use crate::scan::row::Row;
 use crate::scan::tree::{Tree, View};

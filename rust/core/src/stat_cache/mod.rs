@@ -11,7 +11,6 @@ mod read;
 mod write;
 
 use std::ffi::OsStr;
-use std::io::Read;
 use std::os::fd::BorrowedFd;
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
@@ -19,6 +18,7 @@ use std::path::{Path, PathBuf};
 use crate::digest::Digest;
 use crate::error::Result;
 use crate::fs::{Fs, Stat};
+use crate::scan::fill;
 use crate::scan::row::nanoseconds;
 
 pub(crate) use read::{Cache, Known, KnownItems, Record};
@@ -88,13 +88,7 @@ impl Session {
             is_eager: options.is_eager,
             cache: None,
         };
-        let mut bytes = Vec::new();
-        if let Ok(mut file) = fs.open(&session.file, false)
-            && let Ok(stat) = file.stat()
-        {
-            bytes.reserve_exact(usize::try_from(stat.size).unwrap_or_default() + 1);
-            let _ = file.read_to_end(&mut bytes);
-        }
+        let bytes = read_file(fs, &session.file).unwrap_or_default();
         let header = read::Header::of(&bytes);
         if header.as_ref().is_some_and(|header| header.is_off && header.is_of(&session)) {
             return None;
@@ -116,4 +110,13 @@ impl Session {
     pub fn turn_off(&self, fs: &dyn Fs) -> Result<()> {
         write::turned_off(self, fs)
     }
+}
+
+fn read_file(fs: &dyn Fs, path: &Path) -> std::io::Result<Vec<u8>> {
+    let file = fs.open(path, false)?;
+    let size = usize::try_from(file.stat()?.size).unwrap_or(usize::MAX - 1);
+    let mut bytes = vec![0; size + 1];
+    let count = fill(fs, file.as_fd(), &mut bytes, 0)?;
+    bytes.truncate(count);
+    Ok(bytes)
 }
