@@ -20,11 +20,13 @@ export PYO3_PYTHON := $(abspath $(BIN)/python)
 
 .DELETE_ON_ERROR:
 .NOTPARALLEL:
-.PHONY: help demo test lint format bench wheel clean
+.PHONY: help demo test soak fuzz lint format bench wheel clean
 
 help:
 	@echo 'make demo     build and install the wheel, then run examples/diabetes four times and show what happened and why'
 	@echo 'make test     all tests, Rust and Python, against the installed wheel'
+	@echo 'make soak     the long counts of the tests: an hour or so; the figures go into build/soak.txt'
+	@echo 'make fuzz     a minute of random rules against a naive matcher, and of random bytes against the decoders (SECONDS=60)'
 	@echo 'make lint     formatting, lints, types, stubs and the import contracts; changes nothing'
 	@echo 'make format   put Rust and Python files into the form that lint asks for'
 	@echo 'make bench    measure against the peers and write benches/README.md (SIZE=small, normal or full)'
@@ -43,6 +45,12 @@ test: $(STAMPS)/installed $(STAMPS)/demo $(STAMPS)/test
 	@$(CARGO) cargo test --package scriptstep-core --locked --quiet
 	@echo 'test: pytest'
 	@$(BIN)/python -m pytest $(ARGS)
+
+soak: $(STAMPS)/installed $(STAMPS)/test
+	@$(CARGO) $(BIN)/python tools/soak.py
+
+fuzz: $(STAMPS)/build
+	@SCRIPTSTEP_FUZZ_SECONDS=$(or $(SECONDS),60) $(CARGO) cargo test --package scriptstep-core --release --locked --quiet --test fuzz -- --nocapture
 
 lint: $(STAMPS)/installed $(STAMPS)/lint
 	@echo 'lint: rustfmt'

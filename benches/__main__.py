@@ -8,17 +8,17 @@ import sys
 import time
 from pathlib import Path
 
-from benches import pipelines, report, scanning
+from benches import content, pipelines, report, scanning
 from benches.measure import Row
 from benches.peers import Peers, find_peers
 from benches.sizes import SIZES, Sizes
 
 HERE = Path(__file__).resolve().parent
 BUILD = HERE.parent / "build"
-GROUPS = {"scanning": scanning.rows, "pipelines": pipelines.rows}
+GROUPS = {"scanning": scanning.rows, "content": content.rows, "pipelines": pipelines.rows}
 
 
-def measure(scratch: Path, peers: Peers, sizes: Sizes, groups: list[str]) -> list[Row]:
+def measure(scratch: Path, peers: Peers, sizes: Sizes, groups: list[str], tree: Path | None) -> list[Row]:
     """Measure groups of rows.
 
     Args:
@@ -26,13 +26,14 @@ def measure(scratch: Path, peers: Peers, sizes: Sizes, groups: list[str]) -> lis
         peers: Who takes part besides us.
         sizes: How much of everything.
         groups: Which groups, by name.
+        tree: A tree to measure content with; a seeded one is made where None.
     """
     rows = []
     for name in groups:
         folder = scratch / name
         folder.mkdir(parents=True)
         print(f"bench: {name}", file=sys.stderr, flush=True)
-        rows += GROUPS[name](folder, peers, sizes)
+        rows += content.rows(folder, peers, sizes, tree) if name == "content" else GROUPS[name](folder, peers, sizes)
     return rows
 
 
@@ -41,6 +42,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m benches", description="Measure scriptstep beside its peers.")
     parser.add_argument("--size", choices=SIZES, default="normal", help="how much of everything")
     parser.add_argument("--only", choices=GROUPS, action="append", help="measure this group alone, and write nothing")
+    parser.add_argument("--tree", type=Path, help="measure content with this tree, such as the source of Linux")
     parser.add_argument("--no-install", action="store_true", help="take only peers that are installed already")
     options = parser.parse_args()
 
@@ -50,7 +52,7 @@ def main() -> None:
     # large, and what this one leaves stays until the next.
     scratch = BUILD / "bench"
     shutil.rmtree(scratch, ignore_errors=True)
-    rows = measure(scratch, peers, SIZES[options.size], options.only or list(GROUPS))
+    rows = measure(scratch, peers, SIZES[options.size], options.only or list(GROUPS), options.tree)
     print(report.as_table(rows))
     if options.only is None and options.size != "small":
         report.write(report.as_document(rows, peers, options.size), rows, HERE)

@@ -57,6 +57,7 @@ def find_peers(folder: Path, *, install: bool) -> Peers:
         peers.absent["git"] = "no such program"
     else:
         peers.versions["git"] = _ask([git, "--version"], folder).removeprefix("git version ")
+    _find_b3sum(peers, install=install)
     for name, (packages, command) in _PACKAGES.items():
         home = folder / name
         ask: list[str | Path] = [home / command[0], *command[1:]]
@@ -72,6 +73,20 @@ def find_peers(folder: Path, *, install: bool) -> Peers:
             peers.absent.pop(name, None)
             peers.versions[name] = version
     return peers
+
+
+def _find_b3sum(peers: Peers, *, install: bool) -> None:
+    """Finds b3sum, which comes from cargo."""
+    home = peers.folder / "b3sum"
+    program = peers.program("b3sum", "b3sum")
+    if not program.exists() and install:
+        print("bench: installing b3sum into its own folder", file=sys.stderr, flush=True)
+        command = ["cargo", "install", "--quiet", "--locked", "--root", str(home), "b3sum"]
+        subprocess.run(command, capture_output=True, stdin=subprocess.DEVNULL, check=False)
+    if program.exists():
+        peers.versions["b3sum"] = _ask([program, "--version"], peers.folder).removeprefix("b3sum ")
+    else:
+        peers.absent["b3sum"] = "not installed"
 
 
 def _install(home: Path, packages: list[str]) -> str:

@@ -7,6 +7,7 @@ import shutil
 import subprocess
 import sys
 import time
+from collections.abc import Mapping
 from pathlib import Path
 
 from benches.measure import BenchError, own_environment, timed
@@ -45,6 +46,21 @@ for folder, folders, names in os.walk(sys.argv[1]):
         files += 1
 print(json.dumps({"seconds": time.perf_counter() - began, "files": files}))
 """
+
+
+def ask_sdk(peers: Peers, root: Path, environment: Mapping[str, str]) -> float:
+    """The seconds of azureml-core's hash of a directory; the call alone."""
+    done = subprocess.run(
+        [peers.program("azureml", "python"), "-c", _SDK, str(root)],
+        env=dict(environment),
+        capture_output=True,
+        text=True,
+        stdin=subprocess.DEVNULL,
+        check=False,
+    )
+    if done.returncode:
+        raise BenchError(done.stderr[-2000:])
+    return float(json.loads(done.stdout.splitlines()[-1])["seconds"])
 
 
 class Tree:

@@ -82,13 +82,15 @@ fn run(arguments: &Arguments) -> Outcome<()> {
         Some("changed") => {
             let before = arguments.scan(arguments.at(1)?)?;
             let file = arguments.at(1)?.join(arguments.at(2)?);
-            let mut bytes = std::fs::read(&file)?;
+            let was = std::fs::read(&file)?;
+            let mut bytes = was.clone();
             bytes[0] ^= 1;
             std::fs::write(&file, bytes)?;
             let began = Instant::now();
             let after = arguments.scan(arguments.at(1)?)?;
             let changes = before.manifest.diff(&after.manifest);
             say(began, after.manifest.digest(), changes.len(), "");
+            std::fs::write(&file, was)?;
         }
         Some("save") => {
             let began = Instant::now();

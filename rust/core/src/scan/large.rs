@@ -48,12 +48,16 @@ impl Reading {
         Some((at, usize::try_from(rest).unwrap_or(usize::MAX).min(PIECE)))
     }
 
-    /// Hashes a piece that was read; true where it was the last one that was missing.
-    pub fn put(&self, offset: u64, bytes: &[u8]) -> bool {
+    /// What hashes the piece that begins at a place.
+    pub fn hasher(offset: u64) -> Hasher {
         let mut hasher = Hasher::new();
         hasher.set_input_offset(offset);
-        hasher.update(bytes);
-        let value = hasher.finalize_non_root();
+        hasher
+    }
+
+    /// Keeps what a piece was hashed to; true where it was the last one that was missing.
+    pub fn put(&self, offset: u64, piece: &Hasher) -> bool {
+        let value = piece.finalize_non_root();
         let at = usize::try_from(offset).unwrap_or(usize::MAX) / PIECE;
         self.pieces.lock().unwrap_or_else(PoisonError::into_inner)[at] = Some(value);
         self.left.fetch_sub(1, Ordering::AcqRel) == 1

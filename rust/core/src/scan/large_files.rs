@@ -11,9 +11,12 @@ use crate::scan::fast::{Found, Large, Walk};
 use crate::scan::folder::{Body, What};
 use crate::scan::gain;
 use crate::scan::large::{PIECE, Reading};
-use crate::scan::read::{Looked, failed, fill, open_below, read_small};
+use crate::scan::read::{Looked, failed, open_below, read_small};
 use crate::scan::row::Row;
 use crate::scan::tree::Tree;
+
+/// So many bytes are read and hashed at once: they are still in a core's cache then.
+const BITE: usize = 512 << 10;
 
 /// What is left to do.
 struct Line {
@@ -88,12 +91,23 @@ impl Pieces<'_> {
             if self.walk.options.is_cancelled() {
                 return Err(Error::Cancelled);
             }
-            let told = fill(self.walk.fs, reading.file(), &mut buffer[..=length], offset);
-            told.map_err(|error| failed(&large.path(), error))?;
+            let mut hasher = Reading::hasher(offset);
+            let mut done = 0;
+            while done < length {
+                let wanted = BITE.min(length - done);
+                let told = self.walk.fs.read_at(reading.file(), &mut buffer[..wanted], offset + done as u64);
+                let count = told.map_err(|error| failed(&large.path(), error))?;
+                hasher.update(&buffer[..count]);
+                done += count;
+                if count == 0 {
+                    // It was cut: what it is now is found when it is asked once more.
+                    break;
+                }
+            }
             if let Some(progress) = self.walk.options.progress {
                 progress.bytes.fetch_add(length as u64, Ordering::Relaxed);
             }
-            if reading.put(offset, &buffer[..length]) {
+            if reading.put(offset, &hasher) {
                 self.finish(&reading, large)?;
             }
         }

@@ -92,6 +92,10 @@ impl Options<'_> {
         self.cancelled.is_some_and(|flag| flag.load(Ordering::Relaxed))
     }
 
+    pub(crate) fn check_cancelled(&self) -> Result<()> {
+        if self.is_cancelled() { Err(Error::Cancelled) } else { Ok(()) }
+    }
+
     pub(crate) fn threads(&self) -> usize {
         match self.threads {
             0 => std::thread::available_parallelism().map_or(1, NonZeroUsize::get),

@@ -1,5 +1,6 @@
 //! Takes over what a script wrote: moved, not copied.
 
+use std::collections::HashMap;
 use std::ffi::OsStr;
 use std::io::ErrorKind;
 use std::os::unix::ffi::OsStrExt;
@@ -7,7 +8,8 @@ use std::path::{Path, PathBuf};
 
 use crate::error::{Error, Result};
 use crate::fs::{FileKind, Fs, Stat};
-use crate::manifest::{Kind, Manifest};
+use crate::manifest::{Entry, Kind, Manifest};
+use crate::scan::links::{Fate, Realm, fate};
 use crate::scan::row::Row;
 use crate::scan::{Options, Scan, scan_tree};
 use crate::store::temporary::Temporary;
@@ -33,15 +35,14 @@ impl Store {
             Err(error) if error.kind() == ErrorKind::CrossesDevices => return self.copy_and_remove(path, options),
             Err(error) => return Err(Error::io("move", path, error)),
         }
-        // From here its links lead elsewhere: what holds one is read where the script wrote it.
-        let moved = scan_opened(fs, &content, options).and_then(|scan| {
-            if holds_links(&scan) { Ok(None) } else { self.keep(&mut temporary, scan, &content, options).map(Some) }
-        });
+        let moved = self.keep(&mut temporary, path, options);
         if let Ok(Some(manifest)) = moved {
             return Ok(manifest);
         }
         // What a script wrote is not lost to an error of ours; what is wrong with it is told where it lies.
-        fs.rename(&content, path).map_err(|e| Error::io("move", path, e))?;
+        if fs.stat(&content).is_ok() {
+            fs.rename(&content, path).map_err(|e| Error::io("move", path, e))?;
+        }
         match moved {
             Err(Error::Cancelled) => Err(Error::Cancelled),
             _ => self.adopt_in_place(path, options),
@@ -71,21 +72,30 @@ impl Store {
         Ok(scan.manifest)
     }
 
-    /// Makes a tree of what was moved already.
-    fn keep(
-        &self,
-        temporary: &mut Temporary<'_>,
-        mut scan: Scan,
-        content: &Path,
-        options: &Options,
-    ) -> Result<Manifest> {
+    /// Makes a tree of what was moved from `path`; none where a link in it is to be read through.
+    fn keep(&self, temporary: &mut Temporary<'_>, path: &Path, options: &Options) -> Result<Option<Manifest>> {
         let fs = self.fs.as_ref();
-        if cut_hard_links(fs, content, &scan)? {
-            scan = scan_opened(fs, content, options)?;
+        let content = temporary.path().join(CONTENT);
+        let options = Options { links_as_they_are: true, ..*options };
+        let mut scan = scan_opened(fs, &content, &options)?;
+        if cut_hard_links(fs, &content, &scan)? {
+            scan = scan_opened(fs, &content, &options)?;
         }
-        tidy(fs, content, &scan)?;
-        self.appear_once(temporary, &scan.manifest, &scan.sources.rows)?;
-        Ok(scan.manifest)
+        tidy(fs, &content, &scan)?;
+        let links: Vec<Entry> = scan.manifest.entries().filter(|entry| entry.kind == Kind::Link).collect();
+        let manifest = if links.is_empty() {
+            scan.manifest
+        } else {
+            // Where it is now they lead elsewhere: it goes back for as long as it takes to see where to.
+            fs.rename(&content, path).map_err(|e| Error::io("move", path, e))?;
+            let Some(texts) = texts_of(fs, path, &links)? else { return Ok(None) };
+            let manifest = with_texts(&scan.manifest, &texts)?;
+            straighten_links(fs, path, &manifest)?;
+            fs.rename(path, &content).map_err(|e| Error::io("move", path, e))?;
+            manifest
+        };
+        self.appear_once(temporary, &manifest, &scan.sources.rows)?;
+        Ok(Some(manifest))
     }
 
     fn appear_once(&self, temporary: &mut Temporary<'_>, manifest: &Manifest, rows: &[Option<Row>]) -> Result<()> {
@@ -119,8 +129,27 @@ fn scan_opened(fs: &dyn Fs, path: &Path, options: &Options) -> Result<Scan> {
     }
 }
 
-fn holds_links(scan: &Scan) -> bool {
-    !scan.sources.read_through.is_empty() || scan.manifest.entries().any(|entry| entry.kind == Kind::Link)
+/// The texts that links have in a manifest, by path; none where one of them is no link there.
+fn texts_of(fs: &dyn Fs, root: &Path, links: &[Entry]) -> Result<Option<HashMap<Vec<u8>, Vec<u8>>>> {
+    let realm = Realm::new(fs.canonical(root).map_err(|e| Error::io("read", root, e))?);
+    let mut texts = HashMap::new();
+    for link in links {
+        let text = PathBuf::from(OsStr::from_bytes(link.target));
+        match fate(fs, &realm, &realm.source(link.path), text, false)? {
+            Fate::Link(text, _) => texts.insert(link.path.to_vec(), text),
+            _ => return Ok(None),
+        };
+    }
+    Ok(Some(texts))
+}
+
+/// A manifest whose links have other texts.
+fn with_texts(manifest: &Manifest, texts: &HashMap<Vec<u8>, Vec<u8>>) -> Result<Manifest> {
+    let entries = manifest.entries().map(|entry| match texts.get(entry.path) {
+        Some(text) => Entry::link(entry.path, text),
+        None => entry,
+    });
+    Manifest::new(entries.collect())
 }
 
 /// Removes what is no content, and lets what its owner may not read or remove be read and removed.

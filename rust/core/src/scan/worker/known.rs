@@ -76,6 +76,7 @@ impl Worker<'_> {
     ) -> Result<Option<Changes>> {
         let mut changes = Changes::new();
         for (at, item) in cache.items(record).enumerate() {
+            self.walk.options.check_cancelled()?;
             let name = item.c_name();
             match item.what {
                 Known::File { row, digest, number } => {

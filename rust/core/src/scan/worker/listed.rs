@@ -63,6 +63,7 @@ impl Worker<'_> {
         let mut place = place_below(job.place(), b"");
         let start = place.len() - 1;
         for (name, kind) in &names {
+            self.walk.options.check_cancelled()?;
             place.truncate(start);
             place.extend_from_slice(name.to_bytes());
             let kind = kind_of(self.walk.fs, folder, name, *kind).map_err(|error| told(job, name, error))?;
