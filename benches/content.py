@@ -10,11 +10,10 @@ from pathlib import Path
 from benches.measure import Contender, Figure, Row, own_environment, take_turns, timed
 from benches.peers import Peers
 from benches.programs import Programs, build_programs
+from benches.scanned import SETTLE_S, ask_sdk
 from benches.sizes import Sizes
 from benches.tree import TreePlan, make_tree
 
-# A cache believes what is older than a minute.
-_SETTLE_S = 75
 _LARGE_FILE = 400_000_000
 
 
@@ -75,8 +74,6 @@ class Large:
 
     def sdk(self, peers: Peers) -> float:
         """azureml-core's content hash; the call alone."""
-        from benches.scanned import ask_sdk
-
         return ask_sdk(peers, self.path, self.environment)
 
 
@@ -130,7 +127,7 @@ def _warm(large: Large, peers: Peers, sizes: Sizes, name: str) -> Row:
 def _settle(large: Large) -> None:
     """Lets the tree grow old enough for a cache to be believed."""
     newest = max(entry.stat().st_mtime for entry in os.scandir(large.path))
-    time.sleep(max(0.0, newest + _SETTLE_S - time.time()))
+    time.sleep(max(0.0, newest + SETTLE_S - time.time()))
     for _ in range(2):
         large.programs.ask("core", "scan", large.path, "--cache", large.cache)
 

@@ -403,6 +403,39 @@ fn whichever_call_fails_the_store_holds_a_tree_whole_or_not_at_all() {
     }
 }
 
+#[test]
+fn a_tree_comes_out_whole_though_its_base_is_deleted_while_it_is_saved() {
+    struct Deleting(PathBuf, AtomicU64, u64);
+    impl Fs for Deleting {
+        fn hard_link_at(&self, from: BorrowedFd, name: &CStr, to: BorrowedFd, new_name: &CStr) -> io::Result<()> {
+            if self.1.fetch_add(1, Ordering::Relaxed) == self.2 {
+                fs::remove_dir_all(&self.0).unwrap();
+            }
+            OsFs.hard_link_at(from, name, to, new_name)
+        }
+    }
+    for at in [0, 1, 7, 30] {
+        let folder = Folder::new(&format!("base-{at}"));
+        let (code, trees) = (folder.0.join("code"), folder.0.join("trees"));
+        fs::create_dir_all(code.join("sub")).unwrap();
+        for number in 0..40 {
+            fs::write(code.join(format!("sub/{number}")), format!("file {number}")).unwrap();
+        }
+        let first = scan(&OsFs, &code, &options(Rules::Git)).unwrap();
+        let base = first.manifest.digest();
+        Store::new(&trees).save(&first, None, &Options::default()).unwrap();
+        fs::write(code.join("new"), "new").unwrap();
+        let second = scan(&OsFs, &code, &options(Rules::Git)).unwrap();
+        let lost = Store::new(&trees).content_path(base).unwrap().parent().unwrap().to_path_buf();
+        let deleting = Deleting(lost, AtomicU64::new(0), at);
+        Store::with_fs(&trees, Box::new(deleting)).save(&second, Some(base), &Options::default()).unwrap();
+        let store = Store::new(&trees);
+        assert!(matches!(store.content_path(base), Err(Error::Missing(_))));
+        let told = store.verify(second.manifest.digest(), &Options::default()).unwrap();
+        assert_eq!(told, Vec::<String>::new());
+    }
+}
+
 /// One file system for a store and for who looks on.
 struct Shared(std::sync::Arc<Failing>);
 

@@ -111,7 +111,8 @@ struct Copier<'a> {
 
 impl<'a> Copier<'a> {
     fn new(fs: &'a dyn Fs, job: &'a CopyJob<'a>, to: &'a Path) -> Result<Self> {
-        let linked = job.links.map(|links| Folders::new(fs, &links.content)).transpose()?;
+        // A base that is deleted meanwhile is done without.
+        let linked = job.links.and_then(|links| Folders::new(fs, &links.content).ok());
         Ok(Self {
             fs,
             job,

@@ -54,7 +54,12 @@ impl Store {
 
     /// The store in a folder of another file system.
     pub fn with_fs(root: &Path, fs: Box<dyn Fs>) -> Self {
-        Self { root: root.to_path_buf(), fs, swept: AtomicBool::new(false) }
+        // As it is now: a folder on the way to it may be moved, even into the store itself.
+        let resolved = fs.canonical(root).or_else(|_| {
+            let above = root.parent().filter(|above| !above.as_os_str().is_empty()).unwrap_or(Path::new("."));
+            fs.canonical(above).map(|above| above.join(root.file_name().unwrap_or_default()))
+        });
+        Self { root: resolved.unwrap_or_else(|_| root.to_path_buf()), fs, swept: AtomicBool::new(false) }
     }
 
     fn tree(&self, digest: Digest) -> PathBuf {
