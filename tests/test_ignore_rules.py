@@ -170,8 +170,11 @@ def random_rule(chance: random.Random) -> str:
 
 
 def is_new_git_only(rule: str) -> bool:
-    """Whether a rule has `**` glued to a name, of which git before 2.55 thought otherwise."""
-    parts = rule.strip("!/").replace("\r", "").rstrip(" ").split("/")
+    """Whether a rule has `**` glued to a name, of which git before 2.55 thought otherwise.
+
+    Only the first `!` negates: that of `!!**/x` is a name.
+    """
+    parts = rule.removeprefix("!").replace("\r", "").rstrip(" ").split("/")
     return git_version() < (2, 55) and any("**" in part and part != "**" for part in parts)
 
 
