@@ -18,7 +18,7 @@ BUILD = HERE.parent / "build"
 GROUPS = {"scanning": scanning.rows, "content": content.rows, "pipelines": pipelines.rows}
 
 
-def measure(scratch: Path, peers: Peers, sizes: Sizes, groups: list[str], tree: Path | None) -> list[Row]:
+def measure(scratch: Path, peers: Peers, sizes: Sizes, groups: list[str], tree: Path | None = None) -> list[Row]:
     """Measure groups of rows.
 
     Args:

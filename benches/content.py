@@ -10,7 +10,7 @@ from pathlib import Path
 from benches.measure import Contender, Figure, Row, own_environment, take_turns, timed
 from benches.peers import Peers
 from benches.programs import Programs, build_programs
-from benches.scanned import SETTLE_S, ask_sdk
+from benches.scanned import ask_sdk
 from benches.sizes import Sizes
 from benches.tree import TreePlan, make_tree
 
@@ -113,9 +113,10 @@ def _read_floor(large: Large) -> float:
 
 def _warm(large: Large, peers: Peers, sizes: Sizes, name: str) -> Row:
     ask = large.programs
-    _settle(large)
-    scan = ("core", "scan", large.path, "--cache", large.cache)
-    contenders = [Contender("whole process", "ours", partial(ask.process, *scan, expect='"read": 0'))]
+    _settle(large, sizes)
+    expect = '"read": 0' if sizes.settle_s else None
+    ours = partial(ask.process, "core", "scan", large.path, "--cache", large.cache, expect=expect)
+    contenders = [Contender("whole process", "ours", ours)]
     if peers.has("git"):
         for told, on in (("`git status`", False), ("`git status`, untracked cache", True)):
             contenders.append(Contender(told, "peer", partial(large.git_status, untracked_cache=on)))
@@ -124,10 +125,10 @@ def _warm(large: Large, peers: Peers, sizes: Sizes, name: str) -> Row:
     return Row("content-warm", f"Scan with a cache, nothing changed: {name}", _turns(contenders, sizes))
 
 
-def _settle(large: Large) -> None:
+def _settle(large: Large, sizes: Sizes) -> None:
     """Lets the tree grow old enough for a cache to be believed."""
     newest = max(entry.stat().st_mtime for entry in os.scandir(large.path))
-    time.sleep(max(0.0, newest + SETTLE_S - time.time()))
+    time.sleep(max(0.0, newest + sizes.settle_s - time.time()))
     for _ in range(2):
         large.programs.ask("core", "scan", large.path, "--cache", large.cache)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import subprocess
+import sys
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -63,7 +64,8 @@ def build_programs(environment: dict[str, str]) -> Programs:
     Raises:
         BenchError: They cannot be built.
     """
-    command = ["cargo", "build", "--release", "--quiet", "--locked", "--package", "scriptstep-benches"]
+    with_cargo = [sys.executable, str(_ROOT / "tools" / "with_cargo.py")]
+    command = [*with_cargo, "cargo", "build", "--release", "--quiet", "--locked", "--package", "scriptstep-benches"]
     done = subprocess.run(command, cwd=_ROOT, capture_output=True, text=True, check=False)
     if done.returncode:
         raise BenchError(f"the bench programs cannot be built:\n{done.stderr[-2000:]}")

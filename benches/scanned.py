@@ -14,9 +14,6 @@ from benches.measure import BenchError, own_environment, timed
 from benches.peers import Peers
 from benches.tree import IGNORED_FOLDER, TreePlan, make_tree
 
-# A cache believes what is older than a minute.
-SETTLE_S = 75
-
 # Each of these is a whole process, which says how many files it found and how long the work itself took in it.
 _OURS = """\
 import json, sys, time
@@ -94,9 +91,9 @@ class Tree:
         """Our scan; the call alone, or the whole process."""
         return self._ask(sys.executable, _OURS, *([str(self._cache)] if cached else []), whole=whole)
 
-    def settle(self) -> None:
-        """Waits until the tree is old enough for a cache to be believed, and has it filled."""
-        time.sleep(max(0.0, self._made + SETTLE_S - time.time()))
+    def settle(self, seconds: float) -> None:
+        """Waits until the tree is that old, and has the cache filled."""
+        time.sleep(max(0.0, self._made + seconds - time.time()))
         self.ours(whole=True, cached=True)
 
     def sdk(self) -> float:

@@ -58,7 +58,7 @@ def _beside_an_ignored_folder(tree: Tree, peers: Peers, sizes: Sizes) -> Row:
 
 
 def _nothing_changed(tree: Tree, dvc: DvcTree | None, peers: Peers, sizes: Sizes) -> Row:
-    tree.settle()
+    tree.settle(sizes.settle_s)
     contenders = _ours(tree, cached=True)
     if peers.has("git"):
         contenders.append(Contender("`git status`", "peer", tree.git_status))

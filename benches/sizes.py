@@ -17,6 +17,8 @@ class Sizes:
         slope: Two numbers of steps; the slope between them is the cost of a step.
         slope_slow: The same for a peer that takes nearly a second for each.
         repeats: How many turns each contender has at most.
+        settle_s: Seconds that a tree is left alone before it is scanned with a cache, which believes what is older than
+            a minute.
         budget_s: Seconds that a row may take, shared out among its contenders.
     """
 
@@ -27,11 +29,12 @@ class Sizes:
     slope: tuple[int, int]
     slope_slow: tuple[int, int]
     repeats: int
+    settle_s: float
     budget_s: float
 
 
 SIZES = {
-    "small": Sizes(60, 40, 10, 4, (1, 3), (1, 2), 1, 5),
-    "normal": Sizes(10_000, 20_000, 500, 1_000, (20, 120), (3, 13), 7, 45),
-    "full": Sizes(78_000, 100_000, 500, 1_000, (20, 220), (3, 23), 11, 150),
+    "small": Sizes(60, 40, 10, 4, (1, 3), (1, 2), 1, 0, 5),
+    "normal": Sizes(10_000, 20_000, 500, 1_000, (20, 120), (3, 13), 7, 75, 45),
+    "full": Sizes(78_000, 100_000, 500, 1_000, (20, 220), (3, 23), 11, 75, 150),
 }
