@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import dataclasses
 import shutil
 import sys
 import time
@@ -18,7 +19,7 @@ BUILD = HERE.parent / "build"
 GROUPS = {"scanning": scanning.rows, "content": content.rows, "pipelines": pipelines.rows}
 
 
-def measure(scratch: Path, peers: Peers, sizes: Sizes, groups: list[str], tree: Path | None = None) -> list[Row]:
+def measure(scratch: Path, peers: Peers, sizes: Sizes, groups: list[str]) -> list[Row]:
     """Measure groups of rows.
 
     Args:
@@ -26,14 +27,13 @@ def measure(scratch: Path, peers: Peers, sizes: Sizes, groups: list[str], tree: 
         peers: Who takes part besides us.
         sizes: How much of everything.
         groups: Which groups, by name.
-        tree: A tree to measure content with; a seeded one is made where None.
     """
     rows = []
     for name in groups:
         folder = scratch / name
         folder.mkdir(parents=True)
         print(f"bench: {name}", file=sys.stderr, flush=True)
-        rows += content.rows(folder, peers, sizes, tree) if name == "content" else GROUPS[name](folder, peers, sizes)
+        rows += GROUPS[name](folder, peers, sizes)
     return rows
 
 
@@ -52,7 +52,8 @@ def main() -> None:
     # large, and what this one leaves stays until the next.
     scratch = BUILD / "bench"
     shutil.rmtree(scratch, ignore_errors=True)
-    rows = measure(scratch, peers, SIZES[options.size], options.only or list(GROUPS), options.tree)
+    sizes = dataclasses.replace(SIZES[options.size], tree=options.tree)
+    rows = measure(scratch, peers, sizes, options.only or list(GROUPS))
     print(report.as_table(rows))
     if options.only is None and options.size != "small":
         report.write(report.as_document(rows, peers, options.size), rows, HERE)

@@ -1,163 +1,115 @@
-"""Rows about content: the core by itself on a large tree, beside the tools that do the like, and beside the floors."""
+"""Rows about content: the core by itself on large trees, beside the tools that do the like, and beside the floors."""
 
 from __future__ import annotations
 
 import os
-import time
 from functools import partial
 from pathlib import Path
 
-from benches.measure import Contender, Figure, Row, own_environment, take_turns, timed
+from benches import storing
+from benches.large import Large
+from benches.measure import Contender, Figure, Row, take_turns, timed
 from benches.peers import Peers
-from benches.programs import Programs, build_programs
-from benches.scanned import ask_sdk
+from benches.scanned import DvcTree
 from benches.sizes import Sizes
-from benches.tree import TreePlan, make_tree
+from benches.tree import TreePlan
 
 _LARGE_FILE = 400_000_000
 
 
-class Large:
-    """A large tree, that git knows by a repository beside it.
-
-    Args:
-        scratch: A folder to work in.
-        path: The tree; one is made where None.
-        peers: Who takes part besides us.
-        sizes: How much of everything.
-    """
-
-    def __init__(self, scratch: Path, path: Path | None, peers: Peers, sizes: Sizes) -> None:
-        self.scratch = scratch
-        self.path = path if path is not None else scratch / "tree"
-        self.environment = own_environment(
-            scratch / "home", GIT_DIR=str(scratch / "tree.git"), GIT_WORK_TREE=str(self.path)
-        )
-        if path is None:
-            make_tree(self.path, TreePlan(files=sizes.files, rule_files=max(2, sizes.files // 250)))
-        self.programs: Programs = build_programs(self.environment)
-        self.cache = scratch / "stat"
-        self.count = 0
-        self.git_add = 0.0
-        if peers.has("git"):
-            self._git("init", "--quiet")
-            began = time.perf_counter()
-            self._git("add", "--all")
-            self.git_add = time.perf_counter() - began
-            self._git("-c", "user.name=bench", "-c", "user.email=b@localhost", "commit", "--quiet", "--message=all")
-        found = self.programs.ask("core", "scan", self.path)
-        self.files = int(found["files"])
-
-    def _git(self, *arguments: str) -> float:
-        return timed(["git", *arguments], self.path, self.environment)
-
-    def git_status(self, *, untracked_cache: bool) -> float:
-        """`git status`, which has to find nothing."""
-        option = f"core.untrackedCache={'true' if untracked_cache else 'false'}"
-        command = ["git", "-c", option, "status"]
-        return timed(command, self.path, self.environment, expect="nothing to commit, working tree clean")
-
-    def git_checkout(self) -> float:
-        """`git checkout-index` of all files into a new folder."""
-        return self._git("checkout-index", "--all", f"--prefix={self.fresh('git')}/")
-
-    def fresh(self, name: str) -> Path:
-        """A folder that is not there yet; nothing is removed between turns, for ext4 is slow for minutes after that."""
-        self.count += 1
-        return self.scratch / f"{name}-{self.count}"
-
-    def b3sum(self, peers: Peers) -> float:
-        """b3sum over all files, on two processes: digests only, no rules and no manifest."""
-        program = peers.program("b3sum", "b3sum")
-        pipe = f"find . -type f -print0 | xargs -0 -P2 -n 4000 {program} --num-threads 1 --no-mmap"
-        return timed(["sh", "-c", f"{pipe} > {os.devnull}"], self.path, self.environment)
-
-    def sdk(self, peers: Peers) -> float:
-        """azureml-core's content hash; the call alone."""
-        return ask_sdk(peers, self.path, self.environment)
-
-
-def rows(scratch: Path, peers: Peers, sizes: Sizes, tree: Path | None = None) -> list[Row]:
-    """Measure all rows of this module.
+def rows(scratch: Path, peers: Peers, sizes: Sizes) -> list[Row]:
+    """Measure all rows of this module, and those of the store.
 
     Args:
         scratch: An empty folder to work in.
         peers: Who takes part besides us.
         sizes: How much of everything.
-        tree: A tree to measure with; a seeded one is made where None.
     """
-    large = Large(scratch, tree, peers, sizes)
-    name = f"{large.files:,} files" + (" (Linux source)" if tree is not None else "")
-    made = [_cold(large, peers, sizes, name), _warm(large, peers, sizes, name), _changed(large, sizes, name)]
-    made += [_beside(large, sizes), *_large_files(large, peers, sizes)]
-    made += [_saved(large, peers, sizes, name), *_stored(large, peers, sizes, name), _matched(large)]
-    return made
-
-
-def _cold(large: Large, peers: Peers, sizes: Sizes, name: str) -> Row:
-    ask = large.programs
-    contenders = [Contender("whole process", "ours", partial(ask.process, "core", "scan", large.path))]
-    if peers.has("b3sum"):
-        contenders.append(Contender("`find \\| xargs -P2 b3sum`", "peer", partial(large.b3sum, peers)))
-    if peers.has("azureml"):
-        contenders.append(Contender("azureml-core's content hash", "peer", partial(large.sdk, peers)))
-    contenders.append(
-        Contender("list, open, read, close, and BLAKE3 from memory", "floor", partial(_read_floor, large))
-    )
-    return Row("content-cold", f"Scan without a cache: {name}", _turns(contenders, sizes), "files in the page cache")
-
-
-def _read_floor(large: Large) -> float:
-    return sum(large.programs.seconds("floor", work, large.path) for work in ("read", "hash"))
-
-
-def _warm(large: Large, peers: Peers, sizes: Sizes, name: str) -> Row:
-    ask = large.programs
-    _settle(large, sizes)
-    expect = '"read": 0' if sizes.settle_s else None
-    ours = partial(ask.process, "core", "scan", large.path, "--cache", large.cache, expect=expect)
-    contenders = [Contender("whole process", "ours", ours)]
-    if peers.has("git"):
-        for told, on in (("`git status`", False), ("`git status`, untracked cache", True)):
-            contenders.append(Contender(told, "peer", partial(large.git_status, untracked_cache=on)))
-    for told, work in (("stat, names known", "stat"), ("stat, with listing", "list")):
-        contenders.append(Contender(told, "floor", partial(ask.seconds, "floor", work, large.path)))
-    return Row("content-warm", f"Scan with a cache, nothing changed: {name}", _turns(contenders, sizes))
-
-
-def _settle(large: Large, sizes: Sizes) -> None:
-    """Lets the tree grow old enough for a cache to be believed."""
-    newest = max(entry.stat().st_mtime for entry in os.scandir(large.path))
-    time.sleep(max(0.0, newest + sizes.settle_s - time.time()))
-    for _ in range(2):
-        large.programs.ask("core", "scan", large.path, "--cache", large.cache)
-
-
-def _changed(large: Large, sizes: Sizes, name: str) -> Row:
-    ask = large.programs
-    file = next(entry.name for entry in sorted(os.scandir(large.path), key=lambda e: e.name) if entry.is_file())
-    changed = ("core", "changed", large.path, file, "--cache", large.cache)
-    warm = ("core", "scan", large.path, "--cache", large.cache)
-    contenders = [
-        Contender("the call", "ours", partial(ask.seconds, *changed), scope="call"),
-        Contender("our scan with nothing changed", "floor", partial(ask.seconds, *warm), scope="call"),
+    plan = TreePlan(files=sizes.files, rule_files=max(2, sizes.files // 250))
+    large = Large(scratch / "large", sizes.tree or plan, peers)
+    plan = TreePlan(files=sizes.small_files, size=1_000, seed=4)
+    small = Large(scratch / "small", plan, peers)
+    dvc = DvcTree(scratch, plan, peers) if peers.has("dvc") else None
+    plan = TreePlan(files=sizes.beside, ignored=sizes.ignored, seed=2)
+    beside = Large(scratch / "beside", plan, peers)
+    return [
+        _cold(large, peers, sizes),
+        _warm(large, sizes),
+        _warm_small(small, dvc, sizes),
+        _changed(small, dvc, sizes),
+        _beside(beside, plan, sizes),
+        *_large_files(scratch, large, peers, sizes),
+        _memory(large, small, peers, sizes),
+        _matched(large),
+        *storing.rows(large, peers, sizes),
     ]
-    return Row("content-changed", f"One file changed: scan and diff, {name}", _turns(contenders, sizes))
 
 
-def _beside(large: Large, sizes: Sizes) -> Row:
-    root = large.scratch / "beside"
-    make_tree(root, TreePlan(files=sizes.beside, ignored=sizes.ignored, seed=2))
-    ours = Contender("the call", "ours", partial(large.programs.seconds, "core", "scan", root), scope="call")
-    work = f"Scan {sizes.beside:,} files beside an ignored folder of {sizes.ignored:,}"
-    return Row("content-ignored", work, _turns([ours], sizes), "without a cache; the folder is not entered")
+def _cold(large: Large, peers: Peers, sizes: Sizes) -> Row:
+    ours = partial(large.programs.process, "core", "scan", large.path)
+    contenders = [Contender("whole process", "ours", ours)]
+    if peers.has("b3sum"):
+        contenders.append(Contender("`find \\| xargs -P2 b3sum`", "peer", large.b3sum))
+    contenders += large.sdk("azureml")
+    contenders.append(
+        Contender(
+            "list, open, read, close, and BLAKE3 from memory",
+            "floor",
+            lambda: large.floor("read") + large.floor("hash"),
+        )
+    )
+    return Row("content-cold", f"Scan without a cache: {large.told}", _turns(contenders, sizes), "in the page cache")
 
 
-def _large_files(large: Large, peers: Peers, sizes: Sizes) -> list[Row]:
+def _warm(large: Large, sizes: Sizes) -> Row:
+    large.settle(sizes.settle_s)
+    expect = '"read": 0' if sizes.settle_s else None
+    contenders = [Contender("whole process", "ours", partial(large.scan_process, expect=expect)), *large.git_status()]
+    for told, work in (("stat, names known", "stat"), ("stat, with listing", "list")):
+        contenders.append(Contender(told, "floor", partial(large.floor, work)))
+    return Row("content-warm", f"Scan with a cache, nothing changed: {large.told}", _turns(contenders, sizes))
+
+
+def _warm_small(small: Large, dvc: DvcTree | None, sizes: Sizes) -> Row:
+    small.settle(sizes.settle_s)
+    contenders = [Contender("whole process", "ours", small.scan_process), *small.git_status()]
+    if dvc is not None:
+        dvc.status()
+        contenders.append(Contender("`dvc status`", "peer", dvc.status))
+    contenders += small.sdk("azure-ai-ml")
+    contenders.append(Contender("stat, names known", "floor", partial(small.floor, "stat")))
+    work = f"Scan with a cache, nothing changed: {small.told} of 1 KB"
+    return Row("content-small-files", work, _turns(contenders, sizes))
+
+
+def _changed(small: Large, dvc: DvcTree | None, sizes: Sizes) -> Row:
+    changed = ("core", "changed", small.path, small.some_file, *small.cached[3:])
+    contenders = [
+        Contender("the call", "ours", partial(small.programs.seconds, *changed), scope="call"),
+        Contender("our scan with nothing changed", "floor", small.scan_warm, scope="call"),
+        Contender("whole process", "ours", small.scan_process, prepare=small.change),
+    ]
+    if dvc is not None:
+        contenders.append(Contender("`dvc status`", "peer", dvc.status_of_change, prepare=dvc.change))
+    figures = _turns(contenders, sizes)
+    note = "the call: and what differs from the tree before"
+    return Row("content-changed", f"One file changed of {small.told} of 1 KB: scan", figures, note)
+
+
+def _beside(beside: Large, plan: TreePlan, sizes: Sizes) -> Row:
+    scan = partial(beside.programs.seconds, "core", "scan", beside.path)
+    contenders = [Contender("the call", "ours", scan, scope="call")]
+    for contender in beside.sdk("azure-ai-ml"):
+        contenders.append(Contender(contender.name, "peer", contender.once, scope="call"))
+    work = f"Scan {plan.files:,} files beside an ignored folder of {plan.ignored:,}"
+    return Row("content-ignored", work, _turns(contenders, sizes), "without a cache; the folder is not entered")
+
+
+def _large_files(scratch: Path, large: Large, peers: Peers, sizes: Sizes) -> list[Row]:
     size = _LARGE_FILE if sizes.files >= 10_000 else 4_000_000
     made = []
     for count, each, told in ((10, size, "Ten files"), (1, size * 10, "One file")):
-        root = large.scratch / f"large-{count}"
+        root = scratch / f"large-{count}"
         root.mkdir()
         block = os.urandom(1 << 20)
         for number in range(count):
@@ -165,80 +117,35 @@ def _large_files(large: Large, peers: Peers, sizes: Sizes) -> list[Row]:
                 for _ in range(each >> 20):
                     file.write(block)
         contenders = [Contender("whole process", "ours", partial(large.programs.process, "core", "scan", root))]
-        if peers.has("b3sum"):
-            program = peers.program("b3sum", "b3sum")
-            if count > 1:
-                command = f"ls | xargs -P2 -n5 {program} --num-threads 1 --no-mmap"
-            else:
-                command = f"{program} 0.bin"
-            shown = command.replace(str(program), "b3sum").replace("|", "\\|")
-            run = partial(timed, ["sh", "-c", f"{command} > {os.devnull}"], root, large.environment)
-            contenders.append(Contender(f"`{shown}`", "peer", run))
+        commands = (
+            ["ls | xargs -P2 -n5 {} --num-threads 1 --no-mmap"] if count > 1 else ["{} 0.bin", "{} --no-mmap 0.bin"]
+        )
+        for command in commands if peers.has("b3sum") else []:
+            told_so = command.format("b3sum").replace("|", "\\|")
+            line = f"{command.format(peers.program('b3sum', 'b3sum'))} > {os.devnull}"
+            contenders.append(
+                Contender(f"`{told_so}`", "peer", partial(timed, ["sh", "-c", line], root, large.environment))
+            )
         work = f"{told} of {each / 1e6:,.0f} MB, without a cache"
         made.append(Row(f"content-large-{count}", work, _turns(contenders, sizes)))
     return made
 
 
-def _saved(large: Large, peers: Peers, sizes: Sizes, name: str) -> Row:
-    ask = large.programs
-    contenders = [
-        Contender("scan and save", "ours", lambda: ask.seconds("core", "save", large.path, large.fresh("trees"))),
-        Contender("create and write", "floor", lambda: ask.seconds("floor", "create", large.path, _made(large))),
-    ]
-    figures = take_turns(contenders, min(3, sizes.repeats), sizes.budget_s)
+def _memory(large: Large, small: Large, peers: Peers, sizes: Sizes) -> Row:
+    most = max((large, small), key=lambda one: one.files)
+    contenders = [Contender("whole process", "ours", most.peak_of_scan, unit="B")]
     if peers.has("git"):
-        figures.append(Figure("`git add --all`", "peer", [large.git_add]))
-    return Row("content-save", f"Keep a new tree in the store: {name}", figures)
-
-
-def _made(large: Large) -> Path:
-    folder = large.fresh("floor")
-    folder.mkdir()
-    return folder
-
-
-def _stored(large: Large, peers: Peers, sizes: Sizes, name: str) -> list[Row]:
-    ask = large.programs
-    store = large.fresh("trees")
-    digest = ask.ask("core", "save", large.path, store, "--cache", large.cache)["digest"]
-    again = ("core", "save", large.path, store, "--cache", large.cache)
-    unchanged = Contender("the call", "ours", partial(ask.seconds, *again), scope="call")
-    warm = ("core", "scan", large.path, "--cache", large.cache)
-    beside = Contender("our scan with nothing changed", "floor", partial(ask.seconds, *warm), scope="call")
-    rows = [
-        Row("content-save-unchanged", f"Keep it again, nothing changed: {name}", _turns([unchanged, beside], sizes))
-    ]
-
-    def restore() -> float:
-        return ask.seconds("core", "restore", store, digest, large.fresh("copy"))
-
-    contenders = [Contender("the call", "ours", restore)]
-    if peers.has("git"):
-        contenders.append(Contender("`git checkout-index --all`", "peer", large.git_checkout))
+        contenders.append(Contender("`git status`", "peer", most.peak_of_git, unit="B"))
     figures = take_turns(contenders, min(3, sizes.repeats), sizes.budget_s)
-    rows.append(Row("content-restore", f"Copy it out of the store, digests checked: {name}", figures))
-
-    copies = [large.fresh("output") for _ in range(min(3, sizes.repeats))]
-    for copy in copies:
-        ask.ask("core", "restore", store, digest, copy)
-    waiting = iter(copies)
-
-    def adopt() -> float:
-        return ask.seconds("core", "adopt", next(waiting), large.fresh("adopted"))
-
-    cold = partial(ask.seconds, "core", "scan", large.path, "--tree")
-    contenders = [
-        Contender("the call", "ours", adopt, scope="call"),
-        Contender("our scan without a cache", "floor", cold, scope="call"),
-    ]
-    figures = take_turns(contenders, len(copies), sizes.budget_s)
-    rows.append(Row("content-adopt", f"Take an output over: {name}", figures, "moved, not copied"))
-    return rows
+    note = f"{figures[0].median / most.files:.0f} bytes a file"
+    return Row(
+        "content-memory", f"Peak memory of a scan that reads all and fills its cache: {most.told}", figures, note
+    )
 
 
 def _matched(large: Large) -> Row:
-    seconds = [large.programs.seconds("core", "match") for _ in range(3)]
-    figure = Figure("the call", "ours", seconds, scope="call")
+    values = [large.programs.seconds("core", "match") for _ in range(3)]
+    figure = Figure("the call", "ours", values, scope="call")
     return Row("content-match", "Match `**/a*/**/a*/**/a*/**/b` against a path of 60 folders", [figure])
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import statistics
 import subprocess
+import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -13,6 +14,7 @@ from typing import Literal
 
 Role = Literal["ours", "peer", "floor"]
 Scope = Literal["process", "call"]
+Unit = Literal["s", "B"]
 
 
 class BenchError(Exception):
@@ -26,9 +28,10 @@ class Contender:
     Attributes:
         name: How the table calls it.
         role: Ours, a peer, or a floor (what the work costs at the very least).
-        once: Does the work once and returns the seconds that count.
+        once: Does the work once and returns what counts: seconds, or bytes.
         prepare: Brings about what `once` starts from; not timed.
         scope: Whether the seconds are a whole process's or a call's inside one; like is compared with like.
+        unit: What is measured: seconds, or bytes of memory.
     """
 
     name: str
@@ -36,6 +39,7 @@ class Contender:
     once: Callable[[], float]
     prepare: Callable[[], None] | None = None
     scope: Scope = "process"
+    unit: Unit = "s"
 
 
 @dataclass
@@ -44,13 +48,14 @@ class Figure:
 
     name: str
     role: Role
-    seconds: list[float] = field(default_factory=list)
+    values: list[float] = field(default_factory=list)
     scope: Scope = "process"
+    unit: Unit = "s"
 
     @property
     def median(self) -> float:
-        """The median, in seconds."""
-        return statistics.median(self.seconds)
+        """The median, in its unit."""
+        return statistics.median(self.values)
 
 
 @dataclass
@@ -82,7 +87,7 @@ def take_turns(contenders: Sequence[Contender], repeats: int, budget_s: float) -
     Returns:
         A figure for each contender, in the same order.
     """
-    figures = [Figure(contender.name, contender.role, scope=contender.scope) for contender in contenders]
+    figures = [Figure(one.name, one.role, scope=one.scope, unit=one.unit) for one in contenders]
     spent = [0.0] * len(contenders)
     for turn in range(repeats):
         for index, contender in enumerate(contenders):
@@ -91,7 +96,7 @@ def take_turns(contenders: Sequence[Contender], repeats: int, budget_s: float) -
             began = time.perf_counter()
             if contender.prepare is not None:
                 contender.prepare()
-            figures[index].seconds.append(contender.once())
+            figures[index].values.append(contender.once())
             spent[index] += time.perf_counter() - began
     return figures
 
@@ -117,7 +122,44 @@ def timed(
         BenchError: The command failed, or did other work than was meant.
     """
     began = time.perf_counter()
-    done = subprocess.run(
+    done = _run(command, cwd, environment)
+    seconds = time.perf_counter() - began
+    _check(command, done, expect, unexpected)
+    return seconds
+
+
+def peak_memory(
+    command: Sequence[str | Path], cwd: Path, environment: Mapping[str, str], *, expect: str | None = None
+) -> float:
+    """Run a command and return the most memory that it, or a process that it waited for, had at once, in bytes.
+
+    Args:
+        command: The command and its arguments.
+        cwd: Where it runs.
+        environment: All of its environment.
+        expect: Text that its output must hold.
+
+    Raises:
+        BenchError: As `timed`.
+    """
+    # A process of its own asks: the figure is of all children that it ever had.
+    done = _run([sys.executable, "-c", _PEAK, *command], cwd, environment)
+    _check(command, done, expect, None)
+    return float(done.stdout.splitlines()[-1])
+
+
+_PEAK = """\
+import resource, subprocess, sys
+done = subprocess.run(sys.argv[1:], stdin=subprocess.DEVNULL, check=False)
+print(resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss * (1 if sys.platform == "darwin" else 1024), flush=True)
+sys.exit(done.returncode)
+"""
+
+
+def _run(
+    command: Sequence[str | Path], cwd: Path, environment: Mapping[str, str]
+) -> subprocess.CompletedProcess[bytes]:
+    return subprocess.run(
         [str(part) for part in command],
         cwd=cwd,
         env=dict(environment),
@@ -126,7 +168,14 @@ def timed(
         stderr=subprocess.STDOUT,
         check=False,
     )
-    seconds = time.perf_counter() - began
+
+
+def _check(
+    command: Sequence[str | Path],
+    done: subprocess.CompletedProcess[bytes],
+    expect: str | None,
+    unexpected: str | None,
+) -> None:
     said = done.stdout.decode(errors="replace")
     shown = " ".join(str(part) for part in command)
     if done.returncode != 0:
@@ -135,7 +184,6 @@ def timed(
         raise BenchError(f"{shown}: did not say {expect!r}\n{said[-2000:]}")
     if unexpected is not None and unexpected in said:
         raise BenchError(f"{shown}: said {unexpected!r}\n{said[-2000:]}")
-    return seconds
 
 
 def own_environment(home: Path, **more: str) -> dict[str, str]:

@@ -18,6 +18,7 @@ _PACKAGES = {
         ["azureml-pipeline-core", "setuptools<81"],
         ["bin/python", "-c", "import azureml.core; print(azureml.core.VERSION)"],
     ),
+    "azure-ai-ml": (["azure-ai-ml"], ["bin/python", "-c", "import azure.ai.ml; print(azure.ai.ml.__version__)"]),
 }
 
 

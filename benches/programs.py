@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from benches.measure import BenchError, timed
+from benches.measure import BenchError, peak_memory, timed
 
 _ROOT = Path(__file__).resolve().parent.parent
 
@@ -26,7 +26,7 @@ class Programs:
     folder: Path
     environment: dict[str, str]
 
-    def ask(self, program: str, *arguments: str | Path) -> dict[str, Any]:
+    def ask(self, program: str | Path, *arguments: str | Path) -> dict[str, Any]:
         """What a program says of its work: the seconds that it took, and more.
 
         Args:
@@ -45,11 +45,16 @@ class Programs:
         said: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])
         return said
 
-    def seconds(self, program: str, *arguments: str | Path) -> float:
+    def seconds(self, program: str | Path, *arguments: str | Path) -> float:
         """The seconds that a program says its work took."""
         return float(self.ask(program, *arguments)["seconds"])
 
-    def process(self, program: str, *arguments: str | Path, expect: str | None = None) -> float:
+    def peak(self, program: str | Path, *arguments: str | Path) -> float:
+        """The most memory of a whole process, in bytes."""
+        command = [str(self.folder / program), *map(str, arguments)]
+        return peak_memory(command, Path.cwd(), self.environment)
+
+    def process(self, program: str | Path, *arguments: str | Path, expect: str | None = None) -> float:
         """The seconds of a whole process."""
         command = [str(self.folder / program), *map(str, arguments)]
         return timed(command, Path.cwd(), self.environment, expect=expect)

@@ -13,7 +13,7 @@ from typing import Any
 from benches.measure import Figure, Row
 from benches.peers import Peers
 
-SCHEMA = 1
+SCHEMA = 2
 BEGIN = "<!-- figures: begin (written by make bench) -->"
 END = "<!-- figures: end -->"
 
@@ -48,10 +48,11 @@ def as_document(rows: list[Row], peers: Peers, size: str) -> dict[str, Any]:
                         "name": figure.name,
                         "role": figure.role,
                         "scope": figure.scope,
+                        "unit": figure.unit,
                         "median": round(figure.median, 6),
-                        "min": round(min(figure.seconds), 6),
-                        "max": round(max(figure.seconds), 6),
-                        "seconds": [round(value, 6) for value in figure.seconds],
+                        "min": round(min(figure.values), 6),
+                        "max": round(max(figure.values), 6),
+                        "values": [round(value, 6) for value in figure.values],
                     }
                     for figure in row.figures
                 ],
@@ -63,7 +64,7 @@ def as_document(rows: list[Row], peers: Peers, size: str) -> dict[str, Any]:
 
 def as_table(rows: list[Row]) -> str:
     """A Markdown table: a line for each pair of ours and another of the same scope, with the ratio of their medians."""
-    lines = ["| Work | ours | beside | its time | ours / it |", "|---|---|---|---|---|"]
+    lines = ["| Work | ours | beside | its figure | ours / it |", "|---|---|---|---|---|"]
     for row in rows:
         work = f"**{row.work}**" + (f"<br>{row.note}" if row.note else "")
         for ours in (figure for figure in row.figures if figure.role == "ours"):
@@ -113,10 +114,10 @@ def _heading(document: dict[str, Any]) -> str:
 
 
 def _spread(figure: Figure) -> str:
-    least, most = min(figure.seconds), max(figure.seconds)
-    if len(figure.seconds) == 1:
-        return f"{_time(figure.median)} (one turn)"
-    return f"{_time(figure.median)} ({_time(least)} to {_time(most)})"
+    shown = _time if figure.unit == "s" else _memory
+    if len(figure.values) == 1:
+        return f"{shown(figure.median)} (one turn)"
+    return f"{shown(figure.median)} ({shown(min(figure.values))} to {shown(max(figure.values))})"
 
 
 def _time(seconds: float) -> str:
@@ -125,6 +126,10 @@ def _time(seconds: float) -> str:
     if seconds < 1:
         return f"{seconds * 1e3:.3g} ms"
     return f"{seconds:.3g} s"
+
+
+def _memory(count: float) -> str:
+    return f"{count / 1e6:.3g} MB"
 
 
 def _ratio(value: float) -> str:

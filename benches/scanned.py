@@ -23,7 +23,20 @@ began = time.perf_counter()
 found = scan(sys.argv[1], cache=sys.argv[2] if len(sys.argv) > 2 else None)
 print(json.dumps({"seconds": time.perf_counter() - began, "files": len(found)}))
 """
-_SDK = """\
+_SMALL = """\
+import json, statistics, sys, time
+from scriptstep.content import scan
+
+seconds = []
+for _ in range(500):
+    began = time.perf_counter()
+    scan(sys.argv[1], cache=sys.argv[2])
+    seconds.append(time.perf_counter() - began)
+print(json.dumps({"seconds": statistics.median(seconds)}))
+"""
+# The content hashes of Azure's two SDKs, as their own code calls them.
+_HASHES = {
+    "azureml": """\
 import json, sys, time
 from azureml._project.ignore_file import get_project_ignore_file
 from azureml.pipeline.core._module_builder import _ModuleBuilder
@@ -32,7 +45,16 @@ began = time.perf_counter()
 excluded = get_project_ignore_file(sys.argv[1]).is_file_excluded
 _ModuleBuilder._default_content_hash_calculator(excluded, sys.argv[1])
 print(json.dumps({"seconds": time.perf_counter() - began}))
-"""
+""",
+    "azure-ai-ml": """\
+import json, sys, time
+from azure.ai.ml._utils._asset_utils import get_ignore_file, get_object_hash
+
+began = time.perf_counter()
+get_object_hash(sys.argv[1], get_ignore_file(sys.argv[1]))
+print(json.dumps({"seconds": time.perf_counter() - began}))
+""",
+}
 _READ = """\
 import json, os, sys, time
 
@@ -48,10 +70,10 @@ print(json.dumps({"seconds": time.perf_counter() - began, "files": files}))
 """
 
 
-def ask_sdk(peers: Peers, root: Path, environment: Mapping[str, str]) -> float:
-    """The seconds of azureml-core's hash of a directory; the call alone."""
+def hash_of_sdk(peers: Peers, name: str, root: Path, environment: Mapping[str, str]) -> float:
+    """The seconds that one of Azure's SDKs takes for its hash of a directory; the call alone."""
     done = subprocess.run(
-        [peers.program("azureml", "python"), "-c", _SDK, str(root)],
+        [peers.program(name, "python"), "-c", _HASHES[name], str(root)],
         env=dict(environment),
         capture_output=True,
         text=True,
@@ -61,6 +83,13 @@ def ask_sdk(peers: Peers, root: Path, environment: Mapping[str, str]) -> float:
     if done.returncode:
         raise BenchError(done.stderr[-2000:])
     return float(json.loads(done.stdout.splitlines()[-1])["seconds"])
+
+
+def change(file: Path) -> None:
+    """Flip a bit of a file, as an edit does that keeps its size."""
+    held = bytearray(file.read_bytes())
+    held[-1] ^= 1
+    file.write_bytes(held)
 
 
 class Tree:
@@ -96,9 +125,13 @@ class Tree:
         time.sleep(max(0.0, self._made + seconds - time.time()))
         self.ours(whole=True, cached=True)
 
+    def small(self) -> float:
+        """Our scan with a cache, the median of many in one process: what it costs where little else is done."""
+        return self._ask(sys.executable, _SMALL, str(self._cache))
+
     def sdk(self) -> float:
         """azureml-core's hash of the same files; the call alone."""
-        return self._ask(self._peers.program("azureml", "python"), _SDK)
+        return self._ask(self._peers.program("azureml", "python"), _HASHES["azureml"])
 
     def read(self) -> float:
         """Python's own walk, reading every file and digesting none; the call alone."""
@@ -158,6 +191,14 @@ class DvcTree:
     def status(self) -> float:
         """`dvc status`, which has to find nothing."""
         return self._run("status", expect="Data and pipelines are up to date.")
+
+    def status_of_change(self) -> float:
+        """`dvc status`, which has to find a change."""
+        return self._run("status", expect="modified:")
+
+    def change(self) -> None:
+        """Change one file."""
+        change(next(path for path in sorted((self._folder / "tree").rglob("*")) if path.is_file()))
 
     def _run(self, *arguments: str, expect: str | None = None) -> float:
         return timed([self._dvc, *arguments], self._folder, self._environment, expect=expect)

@@ -23,11 +23,13 @@ def rows(scratch: Path, peers: Peers, sizes: Sizes) -> list[Row]:
     plan = TreePlan(files=sizes.files, ignored=sizes.files // 10, rule_files=max(2, sizes.files // 250))
     tree = Tree(scratch, "tree", plan, peers)
     beside = Tree(scratch, "beside", TreePlan(files=sizes.beside, ignored=sizes.ignored, seed=2), peers)
+    small = Tree(scratch, "small", TreePlan(files=20, seed=3), peers)
     dvc = DvcTree(scratch, plan, peers) if peers.has("dvc") else None
     return [
         _from_nothing(tree, dvc, peers, sizes),
         _beside_an_ignored_folder(beside, peers, sizes),
         _nothing_changed(tree, dvc, peers, sizes),
+        _small(small, sizes),
     ]
 
 
@@ -75,6 +77,12 @@ def _nothing_changed(tree: Tree, dvc: DvcTree | None, peers: Peers, sizes: Sizes
         figures,
         "all of them go by the files' times",
     )
+
+
+def _small(tree: Tree, sizes: Sizes) -> Row:
+    tree.settle(sizes.settle_s)
+    figures = take_turns([Contender("the call", "ours", tree.small, scope="call")], sizes.repeats, sizes.budget_s)
+    return Row("scan-small", f"Scan {tree.plan.files} files from Python, nothing changed", figures)
 
 
 def _ours(tree: Tree, *, cached: bool = False) -> list[Contender]:

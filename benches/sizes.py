@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from pathlib import Path
 
 
 @dataclass(frozen=True)
@@ -11,6 +12,7 @@ class Sizes:
 
     Attributes:
         files: Files in the tree that is scanned.
+        small_files: Files of 1 KB in another tree.
         ignored: Files in the folder that is left out.
         beside: Files of content beside that folder.
         steps: Steps of the large pipeline.
@@ -20,9 +22,11 @@ class Sizes:
         settle_s: Seconds that a tree is left alone before it is scanned with a cache, which believes what is older than
             a minute.
         budget_s: Seconds that a row may take, shared out among its contenders.
+        tree: A tree to measure content with; a seeded one is made where None.
     """
 
     files: int
+    small_files: int
     ignored: int
     beside: int
     steps: int
@@ -31,10 +35,11 @@ class Sizes:
     repeats: int
     settle_s: float
     budget_s: float
+    tree: Path | None = None
 
 
 SIZES = {
-    "small": Sizes(60, 40, 10, 4, (1, 3), (1, 2), 1, 0, 5),
-    "normal": Sizes(10_000, 20_000, 500, 1_000, (20, 120), (3, 13), 7, 75, 45),
-    "full": Sizes(78_000, 100_000, 500, 1_000, (20, 220), (3, 23), 11, 75, 150),
+    "small": Sizes(60, 60, 40, 10, 4, (1, 3), (1, 2), 1, 0, 5),
+    "normal": Sizes(10_000, 20_000, 20_000, 500, 1_000, (20, 120), (3, 13), 7, 75, 30),
+    "full": Sizes(78_000, 100_000, 100_000, 500, 1_000, (20, 220), (3, 23), 9, 75, 60),
 }

@@ -15,12 +15,14 @@ class TreePlan:
         files: How many files belong to its content.
         ignored: How many files more lie in one folder that its root's ignore file leaves out.
         rule_files: How many ignore files it has, the root's among them.
+        size: Bytes of each file; None for sizes as in a source tree.
         seed: What the names, sizes and bytes follow from.
     """
 
     files: int
     ignored: int = 0
     rule_files: int = 1
+    size: int | None = None
     seed: int = 1
 
 
@@ -60,7 +62,8 @@ def make_tree(root: Path, plan: TreePlan) -> int:
 
     sizes, weights = zip(*_SIZES, strict=True)
     for number in range(plan.files - max(1, plan.rule_files)):
-        size = int(draw.choices(sizes, weights)[0] * draw.uniform(0.5, 1.5))
+        drawn = int(draw.choices(sizes, weights)[0] * draw.uniform(0.5, 1.5))
+        size = drawn if plan.size is None else plan.size
         start = draw.randrange(len(noise) - size)
         name = f"file_{number:06d}{draw.choice(_SUFFIXES)}"
         (root / folders[number % len(folders)] / name).write_bytes(noise[start : start + size])
