@@ -12,5 +12,6 @@ pub mod rules;
 pub mod scan;
 pub mod stat_cache;
 pub mod store;
+mod threads;
 
 pub use error::{Error, Result};

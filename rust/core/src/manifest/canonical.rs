@@ -1,63 +1,137 @@
-//! The canonical bytes: written in the order of paths, read back only where they could have been written so.
+//! The canonical bytes: written in the order of paths, into room that was measured before, and read back only where
+//! they could have been written so.
+
+use std::convert::Infallible;
+use std::ops::AddAssign;
 
 use crate::digest::Digest;
 use crate::error::{Error, Result};
 use crate::manifest::{DOMAIN, Entry, Kind, Manifest};
 
+/// Bytes of the count of entries.
+const COUNT: usize = 8;
 /// Bytes of an entry besides its path and a link's text: kind and length, then size and digest.
 const HEAD: usize = 1 + 8;
 const FILE: usize = 8 + 32;
 
-/// Writes a manifest, entry by entry, in the order of paths.
-#[derive(Debug, Default)]
-pub struct Writer {
+/// How much room entries take.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(crate) struct Extent {
+    pub entries: usize,
+    pub bytes: usize,
+}
+
+impl Extent {
+    /// The room of an entry: lengths of its path, and of its text where it is a link.
+    pub fn of(kind: Kind, path: usize, target: usize) -> Self {
+        let rest = match kind {
+            Kind::File | Kind::Executable => FILE,
+            Kind::Link => 8 + target,
+            Kind::Directory => 0,
+        };
+        Self { entries: 1, bytes: HEAD + path + rest }
+    }
+}
+
+impl AddAssign for Extent {
+    fn add_assign(&mut self, other: Self) {
+        self.entries += other.entries;
+        self.bytes += other.bytes;
+    }
+}
+
+/// Room for the entries of a manifest, to be filled by one thread or by several.
+pub(crate) struct Draft {
     bytes: Vec<u8>,
     starts: Vec<usize>,
 }
 
-impl Writer {
-    /// A writer with room for so many entries, and for so many bytes of paths and links' texts.
-    pub fn with_capacity(entries: usize, paths: usize) -> Self {
-        let bytes = Vec::with_capacity(8 + entries * (HEAD + FILE) + paths);
-        Self { bytes, starts: Vec::with_capacity(entries) }
+impl Draft {
+    /// Room for exactly so much.
+    pub fn new(extent: Extent) -> Self {
+        let mut bytes = vec![0; COUNT + extent.bytes];
+        bytes[..COUNT].copy_from_slice(&(extent.entries as u64).to_le_bytes());
+        Self { bytes, starts: vec![0; extent.entries] }
+    }
+
+    /// What fills it.
+    pub fn writer(&mut self) -> Writer<'_> {
+        Writer { bytes: &mut self.bytes[COUNT..], starts: &mut self.starts, at: COUNT }
+    }
+
+    /// The manifest, once all of it is written.
+    pub fn finish(mut self, threads: usize) -> Manifest {
+        debug_assert_eq!(starts(&self.bytes).ok().as_ref(), Some(&self.starts), "written out of order, or not in full");
+        let digest = Digest::in_domain_on(threads, DOMAIN, &mut self.bytes, |_, _| Ok(()));
+        Manifest {
+            digest: digest.unwrap_or_else(|never: Infallible| match never {}),
+            bytes: self.bytes,
+            starts: self.starts,
+        }
+    }
+}
+
+/// Writes entries into a part of a draft, in the order of their paths.
+pub(crate) struct Writer<'a> {
+    bytes: &'a mut [u8],
+    starts: &'a mut [usize],
+    /// Where in the whole the next entry begins.
+    at: usize,
+}
+
+impl Writer<'_> {
+    /// Takes the next part off, for somebody else to write.
+    pub fn split_off(&mut self, extent: Extent) -> Self {
+        let (bytes, rest) = std::mem::take(&mut self.bytes).split_at_mut(extent.bytes);
+        let (starts, rest_of_starts) = std::mem::take(&mut self.starts).split_at_mut(extent.entries);
+        let part = Writer { bytes, starts, at: self.at };
+        (self.bytes, self.starts) = (rest, rest_of_starts);
+        self.at += extent.bytes;
+        part
     }
 
     /// Writes an entry, whose path comes after that of the one before.
     pub fn push(&mut self, entry: Entry) {
-        if self.bytes.is_empty() {
-            self.bytes.extend_from_slice(&[0; 8]);
-        }
-        debug_assert!(
-            self.starts.last().is_none_or(|&last| path_at(&self.bytes, last) < entry.path),
-            "written out of order: {}",
-            String::from_utf8_lossy(entry.path)
-        );
-        self.starts.push(self.bytes.len());
+        let (start, rest) = std::mem::take(&mut self.starts).split_at_mut(1);
+        start[0] = self.at;
+        self.starts = rest;
         let mut head = [entry.kind as u8; HEAD];
         head[1..].copy_from_slice(&(entry.path.len() as u64).to_le_bytes());
-        self.bytes.reserve(HEAD + entry.path.len() + FILE);
-        self.bytes.extend_from_slice(&head);
-        self.bytes.extend_from_slice(entry.path);
+        self.put(&head);
+        self.put(entry.path);
         match entry.kind {
             Kind::File | Kind::Executable => {
                 let mut file = [0; FILE];
                 file[..8].copy_from_slice(&entry.size.to_le_bytes());
                 file[8..].copy_from_slice(&entry.digest.0);
-                self.bytes.extend_from_slice(&file);
+                self.put(&file);
             }
-            Kind::Link => put_framed(&mut self.bytes, entry.target),
+            Kind::Link => {
+                self.put(&(entry.target.len() as u64).to_le_bytes());
+                self.put(entry.target);
+            }
             Kind::Directory => {}
         }
     }
 
-    /// The manifest of what was written.
-    pub fn finish(mut self) -> Manifest {
-        if self.bytes.is_empty() {
-            self.bytes.extend_from_slice(&[0; 8]);
-        }
-        self.bytes[..8].copy_from_slice(&(self.starts.len() as u64).to_le_bytes());
-        Manifest { digest: Digest::in_domain(DOMAIN, &self.bytes), bytes: self.bytes, starts: self.starts }
+    fn put(&mut self, part: &[u8]) {
+        let (room, rest) = std::mem::take(&mut self.bytes).split_at_mut(part.len());
+        room.copy_from_slice(part);
+        self.bytes = rest;
+        self.at += part.len();
     }
+}
+
+/// The manifest of sound entries, sorted by path.
+pub(super) fn manifest_of<'a>(entries: impl Iterator<Item = Entry<'a>> + Clone) -> Manifest {
+    let mut extent = Extent::default();
+    for entry in entries.clone() {
+        extent += Extent::of(entry.kind, entry.path.len(), entry.target.len());
+    }
+    let mut draft = Draft::new(extent);
+    let mut writer = draft.writer();
+    entries.for_each(|entry| writer.push(entry));
+    draft.finish(1)
 }
 
 /// The path of the entry that begins at a place of sound bytes.
@@ -158,11 +232,6 @@ pub(super) fn check<'a>(entries: impl ExactSizeIterator<Item = Entry<'a>>) -> Re
 
 fn malformed(what: &str) -> Error {
     Error::Manifest(what.to_owned())
-}
-
-fn put_framed(bytes: &mut Vec<u8>, part: &[u8]) {
-    bytes.extend_from_slice(&(part.len() as u64).to_le_bytes());
-    bytes.extend_from_slice(part);
 }
 
 struct Cursor<'a>(&'a [u8]);

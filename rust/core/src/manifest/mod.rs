@@ -9,7 +9,7 @@ mod diff;
 use crate::digest::Digest;
 use crate::error::Result;
 
-pub use canonical::Writer;
+pub(crate) use canonical::{Draft, Extent, Writer};
 pub use diff::Change;
 
 /// The domain of a manifest's digest; another form of manifest has another.
@@ -95,11 +95,7 @@ impl Manifest {
     pub fn new(mut entries: Vec<Entry<'_>>) -> Result<Self> {
         entries.sort_unstable_by(|a, b| a.path.cmp(b.path));
         canonical::check(entries.iter().copied())?;
-        let mut writer = Writer::with_capacity(entries.len(), 0);
-        for entry in entries {
-            writer.push(entry);
-        }
-        Ok(writer.finish())
+        Ok(canonical::manifest_of(entries.into_iter()))
     }
 
     /// Reads canonical bytes.
@@ -169,10 +165,6 @@ impl Manifest {
                 entry.path.strip_prefix(path.as_slice()).is_some_and(|rest| rest.is_empty() || rest[0] == b'/')
             })
         };
-        let mut writer = Writer::default();
-        for entry in self.entries().filter(wanted) {
-            writer.push(entry);
-        }
-        writer.finish()
+        canonical::manifest_of(self.entries().filter(wanted))
     }
 }

@@ -29,6 +29,8 @@ const SMALL: u64 = 200;
 /// A folder that is to be walked.
 pub(super) struct Job {
     pub id: FolderId,
+    /// The folder that it is in.
+    pub above: FolderId,
     pub realm: Arc<Realm>,
     /// The folder above, where it is open still.
     pub parent: Option<Arc<Parent>>,
@@ -174,7 +176,7 @@ pub(super) struct Walk<'a> {
     pub trusted_before: i64,
     queue: Mutex<Queue>,
     work: Condvar,
-    /// Threads that look for work; where all do, there is none.
+    /// Threads that look for work, or are not started yet; where all look for it, there is none.
     idle: AtomicUsize,
     next_id: AtomicU32,
     open_parents: Arc<AtomicUsize>,
@@ -209,7 +211,7 @@ impl<'a> Walk<'a> {
             trusted_before: i64::MIN,
             queue: Mutex::default(),
             work: Condvar::new(),
-            idle: AtomicUsize::new(0),
+            idle: AtomicUsize::new(options.threads() - 1),
             next_id: AtomicU32::new(0),
             open_parents: Arc::default(),
             stop: AtomicBool::new(false),
@@ -223,7 +225,7 @@ impl<'a> Walk<'a> {
         let rules = if is_git { RuleStack::with_builtins() } else { RuleStack::default() };
         let known = self.cache.map(Cache::root);
         let realm = Arc::clone(&self.realm);
-        let first = Job { id: self.new_id(), realm, parent: None, place: vec![0], rules, known };
+        let first = Job { id: self.new_id(), above: 0, realm, parent: None, place: vec![0], rules, known };
         let mut worker = Worker::new(self);
         // Threads are worth their start where there is more than one folder to walk, or many files are known to be there.
         let mut jobs = vec![first];
@@ -235,6 +237,7 @@ impl<'a> Walk<'a> {
         }
         let is_small = self.cache.is_some_and(|cache| cache.files() < SMALL);
         let threads = if is_small || jobs.is_empty() { 1 } else { self.options.threads() };
+        self.idle.store(0, Ordering::Relaxed);
         *self.lock() = Queue { jobs, threads };
         let mut found = std::thread::scope(|scope| {
             let helpers: Vec<_> = (1..threads)
@@ -274,6 +277,11 @@ impl<'a> Walk<'a> {
         self.queue.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    /// How many threads have nothing to do.
+    pub fn idle(&self) -> usize {
+        self.idle.load(Ordering::Relaxed)
+    }
+
     pub fn new_id(&self) -> FolderId {
         self.next_id.fetch_add(1, Ordering::Relaxed)
     }
@@ -302,7 +310,7 @@ impl<'a> Walk<'a> {
             if self.stop.load(Ordering::Relaxed) {
                 return;
             }
-            if own.len() > 1 && self.idle.load(Ordering::Relaxed) > 0 {
+            if own.len() > 1 && self.idle() > 0 {
                 // Those that were found first stand higher, and hold more.
                 let rest = own.split_off(own.len().div_ceil(2));
                 self.lock().jobs.extend(std::mem::replace(&mut own, rest));

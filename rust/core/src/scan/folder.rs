@@ -1,6 +1,7 @@
 //! What was found in one folder: names in one buffer, items in the order in which a manifest has them.
 
 use crate::digest::Digest;
+use crate::manifest::Extent;
 use crate::scan::row::Row;
 use crate::stat_cache::Record;
 
@@ -105,6 +106,10 @@ pub(crate) enum Body {
 #[derive(Debug)]
 pub(crate) struct Folder {
     pub body: Body,
+    /// The folder that it is in; the root is in itself.
+    pub above: FolderId,
+    /// What its own items take in a manifest, without what lies in the folders among them.
+    pub extent: Extent,
     /// What there is for the cache to keep; none where a folder must be looked at anew each time.
     pub kept: Option<Kept>,
 }

@@ -14,6 +14,7 @@ use crate::scan::large::{PIECE, Reading};
 use crate::scan::read::{Looked, failed, open_below, read_small};
 use crate::scan::row::Row;
 use crate::scan::tree::Tree;
+use crate::threads::{lock, on_threads};
 
 /// So many bytes are read and hashed at once: they are still in a core's cache then.
 const BITE: usize = 512 << 10;
@@ -52,22 +53,7 @@ pub(super) fn read(walk: &Walk, found: &mut Found, tree: &mut Tree) -> Result<()
         line: Mutex::new(Line { waiting, current: None, done: Vec::new() }),
         stop: AtomicBool::new(false),
     };
-    let failure = Mutex::new(None);
-    let work = || {
-        if let Err(error) = pieces.work() {
-            pieces.stop.store(true, Ordering::Relaxed);
-            failure.lock().unwrap_or_else(PoisonError::into_inner).get_or_insert(error);
-        }
-    };
-    std::thread::scope(|scope| {
-        (1..walk.options.threads()).for_each(|_| {
-            scope.spawn(work);
-        });
-        work();
-    });
-    if let Some(error) = failure.into_inner().unwrap_or_else(PoisonError::into_inner) {
-        return Err(error);
-    }
+    on_threads(walk.options.threads(), || pieces.work(), || pieces.stop.store(true, Ordering::Relaxed))?;
     for (large, read, now) in pieces.line.into_inner().unwrap_or_else(PoisonError::into_inner).done {
         found.files_read += 1;
         found.bytes_read += now.size;
@@ -116,7 +102,7 @@ impl Pieces<'_> {
 
     /// The next piece that nobody reads yet.
     fn next(&self, buffer: &mut [u8]) -> Result<Option<Piece>> {
-        let mut line = self.line.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut line = lock(&self.line);
         loop {
             if self.stop.load(Ordering::Relaxed) {
                 return Ok(None);
@@ -165,7 +151,7 @@ impl Pieces<'_> {
     fn finish(&self, reading: &Reading, large: Large) -> Result<()> {
         let after = self.walk.fs.stat_open(reading.file()).map_err(|error| failed(&large.path(), error))?;
         let digest = reading.digest().filter(|_| after.is_same(&reading.before));
-        let mut line = self.line.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut line = lock(&self.line);
         if let Some(digest) = digest {
             line.done.push((large, digest, Row::from(&after)));
         } else {

@@ -1,5 +1,6 @@
 //! Reads a directory into a manifest: the one way in.
 
+mod assemble;
 mod explain;
 mod fast;
 pub(crate) mod folder;
@@ -24,11 +25,12 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use crate::digest::Digest;
 use crate::error::{Error, Result};
 use crate::fs::{FileKind, Fs};
-use crate::manifest::{Entry, Manifest, Writer};
+use crate::manifest::Manifest;
 use crate::rules::{MAX_RULE_FILE_BYTES, SdkRules};
-use crate::scan::fast::{Found, Walk};
+use crate::scan::assemble::manifest_of;
+use crate::scan::fast::Walk;
 use crate::scan::links::Realm;
-pub(crate) use crate::scan::read::fill;
+pub(crate) use crate::scan::read::read_exact;
 use crate::scan::read::{TRIES, read_whole};
 use crate::scan::row::Row;
 use crate::scan::tree::{Tree, View};
@@ -246,7 +248,7 @@ fn scan_once(fs: &dyn Fs, root: &Path, options: &Options) -> Result<Scan> {
     let session = options.cache.filter(|_| !is_file && !options.names_left_out).and_then(|cache| {
         let sdk = sdk_rules.as_ref().map(|(_, digest)| digest);
         let flavour = format!("{rule_file:?} {sdk:?} {}", options.links_as_they_are);
-        Session::open(fs, &cache, folder.as_fd(), &canonical, &flavour)
+        Session::open(fs, &cache, folder.as_fd(), &canonical, &flavour, options.threads())
     });
     let mut walk = Walk::new(fs, options, folder, Realm::new(canonical.clone()), rule_file, device);
     walk.sdk_rules = sdk_rules.as_ref().map(|(rules, _)| rules);
@@ -269,7 +271,7 @@ fn scan_once(fs: &dyn Fs, root: &Path, options: &Options) -> Result<Scan> {
     if options.is_cancelled() {
         return Err(Error::Cancelled);
     }
-    let (manifest, rows) = manifest_of(&tree, &found, !options.rules.apply());
+    let (manifest, rows) = manifest_of(&tree, !options.rules.apply(), options.threads());
     if let Some(session) = &session {
         // A cache that cannot be written costs time only.
         let _ = session.save(fs, &tree, found.gain, manifest.len());
@@ -342,33 +344,6 @@ fn survey_if_large(tree: &Tree, most_files: u64, most_bytes: u64, tell: &OnSurve
         }
     });
     tell(&survey::survey(&all));
-}
-
-fn manifest_of(tree: &Tree, found: &Found, with_rows: bool) -> (Manifest, Vec<Option<Row>>) {
-    let count = usize::try_from(found.files_read + found.files_known).unwrap_or_default();
-    let mut writer = Writer::with_capacity(count, count * 48);
-    let mut rows = Vec::new();
-    tree.for_each(|path, view| {
-        let row = match view {
-            View::File { row, digest, .. } => {
-                writer.push(Entry::file(path, row.is_executable(), row.size, digest));
-                Some(row)
-            }
-            View::Link(text) => {
-                writer.push(Entry::link(path, text));
-                None
-            }
-            View::Itself => {
-                writer.push(Entry::directory(path));
-                None
-            }
-            View::Folder { .. } | View::Special => return,
-        };
-        if with_rows {
-            rows.push(row);
-        }
-    });
-    (writer.finish(), rows)
 }
 
 fn unreadable(root: &Path, mut found: Vec<(PathBuf, String)>) -> Error {

@@ -49,7 +49,7 @@ pub(crate) fn read_small(fs: &dyn Fs, folder: BorrowedFd, name: &CStr, buffer: &
 }
 
 /// Reads from a place on until all but the last byte of the buffer is there, or the file ends; gives how many came.
-pub(crate) fn fill(fs: &dyn Fs, file: BorrowedFd, buffer: &mut [u8], offset: u64) -> std::io::Result<usize> {
+fn fill(fs: &dyn Fs, file: BorrowedFd, buffer: &mut [u8], offset: u64) -> std::io::Result<usize> {
     let mut total = 0;
     loop {
         let count = fs.read_at(file, &mut buffer[total..], offset + total as u64)?;
@@ -58,6 +58,21 @@ pub(crate) fn fill(fs: &dyn Fs, file: BorrowedFd, buffer: &mut [u8], offset: u64
             return Ok(total);
         }
     }
+}
+
+/// Reads all of a part of a file.
+///
+/// # Errors
+/// As the system says; [`ErrorKind::UnexpectedEof`] where the file ends before.
+pub(crate) fn read_exact(fs: &dyn Fs, file: BorrowedFd, buffer: &mut [u8], offset: u64) -> std::io::Result<()> {
+    let mut total = 0;
+    while total < buffer.len() {
+        match fs.read_at(file, &mut buffer[total..], offset + total as u64)? {
+            0 => return Err(ErrorKind::UnexpectedEof.into()),
+            count => total += count,
+        }
+    }
+    Ok(())
 }
 
 /// The bytes of a file of at most `limit` bytes, with what it was before and after; none where it is no regular file.

@@ -1,6 +1,7 @@
 //! The folders of a scan as one tree, gone through in the order of a manifest.
 
 use crate::digest::Digest;
+use crate::manifest::{Extent, Kind};
 use crate::scan::folder::{Body, Folder, FolderId, Item, Items, What};
 use crate::scan::row::Row;
 use crate::stat_cache::{Cache, Known, KnownItems};
@@ -45,20 +46,25 @@ impl<'a> Tree<'a> {
 
     /// The items of a folder, in order.
     pub fn items(&self, id: FolderId) -> Views<'_> {
-        match self.folders.get(id as usize).and_then(Option::as_ref).map(|folder| &folder.body) {
-            Some(Body::Found(items)) => Views::Found(items, items.list.iter()),
-            Some(Body::Known(record, ids)) => match self.cache {
-                Some(cache) => Views::Known(cache.items(*record), ids.iter()),
-                None => Views::None,
-            },
-            None => Views::None,
+        match self.folders.get(id as usize) {
+            Some(Some(folder)) => Views::of(&folder.body, self.cache),
+            _ => Views::None,
         }
     }
 
     /// Calls with the place of everything, in the order of a manifest.
     pub fn for_each(&self, mut visit: impl FnMut(&[u8], View)) {
-        let mut place: Vec<u8> = Vec::new();
-        let mut above = vec![(self.items(0), 0)];
+        self.visit(0, b"", |place, view| {
+            visit(place, view);
+            true
+        });
+    }
+
+    /// Calls with everything below a folder, whose place ends in `/`, in the order of a manifest. Of a folder, which
+    /// comes with a `/` at its end, the answer says whether to enter it.
+    pub fn visit(&self, id: FolderId, place: &[u8], mut enters: impl FnMut(&[u8], View) -> bool) {
+        let mut place = place.to_vec();
+        let mut above = vec![(self.items(id), place.len())];
         while let Some((items, start)) = above.last_mut() {
             let start = *start;
             let Some((name, view)) = items.next() else {
@@ -69,9 +75,11 @@ impl<'a> Tree<'a> {
             place.extend_from_slice(name);
             if let View::Folder { id, .. } = view {
                 place.push(b'/');
-                above.push((self.items(id), place.len()));
+                if enters(&place, view) {
+                    above.push((self.items(id), place.len()));
+                }
             } else {
-                visit(&place, view);
+                enters(&place, view);
             }
         }
     }
@@ -82,6 +90,32 @@ pub(crate) enum Views<'a> {
     Found(&'a Items, std::slice::Iter<'a, Item>),
     Known(KnownItems<'a>, std::slice::Iter<'a, FolderId>),
     None,
+}
+
+impl<'a> Views<'a> {
+    pub fn of(body: &'a Body, cache: Option<&'a Cache>) -> Self {
+        match (body, cache) {
+            (Body::Found(items), _) => Self::Found(items, items.list.iter()),
+            (Body::Known(record, ids), Some(cache)) => Self::Known(cache.items(*record), ids.iter()),
+            (Body::Known(..), None) => Self::None,
+        }
+    }
+
+    /// What the items take in a manifest; `place` is the length of their folder's place.
+    pub fn extent(self, place: usize) -> Extent {
+        let above = if place == 0 { 0 } else { place + 1 };
+        let mut extent = Extent::default();
+        for (name, view) in self {
+            let (kind, target) = match view {
+                View::File { .. } => (Kind::File, 0),
+                View::Link(text) => (Kind::Link, text.len()),
+                View::Itself => (Kind::Directory, 0),
+                View::Folder { .. } | View::Special => continue,
+            };
+            extent += Extent::of(kind, above + name.len(), target);
+        }
+        extent
+    }
 }
 
 impl<'a> Iterator for Views<'a> {

@@ -18,7 +18,6 @@ use std::path::{Path, PathBuf};
 use crate::digest::Digest;
 use crate::error::Result;
 use crate::fs::{Fs, Stat};
-use crate::scan::fill;
 use crate::scan::row::nanoseconds;
 
 pub(crate) use read::{Cache, Known, KnownItems, Record};
@@ -27,9 +26,11 @@ pub(crate) use read::{Cache, Known, KnownItems, Record};
 const WINDOW_S: i64 = 60;
 const SECOND: i64 = 1_000_000_000;
 
+/// What a cache file begins with; then comes the digest of the rest.
 const MAGIC: &[u8; 16] = b"scriptstep stat1";
 /// Domain of the digest of all that follows it.
 const DOMAIN: &str = "scriptstep 2026 stat cache file 1";
+const START: usize = MAGIC.len() + 32;
 
 /// Where stat caches are kept, and how far they are believed.
 #[derive(Debug, Clone, Copy)]
@@ -66,7 +67,14 @@ impl Session {
     /// Opens the cache of a directory; none where there can be none.
     ///
     /// `flavour` tells scans of one directory from each other that find other things in it.
-    pub fn open(fs: &dyn Fs, options: &CacheOptions, root: BorrowedFd, path: &Path, flavour: &str) -> Option<Self> {
+    pub fn open(
+        fs: &dyn Fs,
+        options: &CacheOptions,
+        root: BorrowedFd,
+        path: &Path,
+        flavour: &str,
+        threads: usize,
+    ) -> Option<Self> {
         let stat = fs.stat_open(root).ok()?;
         if !options.on_any_file_system && !fs.keeps_times(root) {
             return None;
@@ -88,13 +96,11 @@ impl Session {
             is_eager: options.is_eager,
             cache: None,
         };
-        let bytes = read_file(fs, &session.file).unwrap_or_default();
-        let header = read::Header::of(&bytes);
-        if header.as_ref().is_some_and(|header| header.is_off && header.is_of(&session)) {
+        let found = read::load(fs, &session.file, threads).filter(|(_, header)| header.is_of(&session));
+        if found.as_ref().is_some_and(|(_, header)| header.is_off) {
             return None;
         }
-        session.cache =
-            header.filter(|header| header.is_of(&session)).and_then(|header| Cache::new(bytes, header, session.now));
+        session.cache = found.and_then(|(bytes, header)| Cache::new(bytes, header, session.now));
         Some(session)
     }
 
@@ -110,13 +116,4 @@ impl Session {
     pub fn turn_off(&self, fs: &dyn Fs) -> Result<()> {
         write::turned_off(self, fs)
     }
-}
-
-fn read_file(fs: &dyn Fs, path: &Path) -> std::io::Result<Vec<u8>> {
-    let file = fs.open(path, false)?;
-    let size = usize::try_from(file.stat()?.size).unwrap_or(usize::MAX - 1);
-    let mut bytes = vec![0; size + 1];
-    let count = fill(fs, file.as_fd(), &mut bytes, 0)?;
-    bytes.truncate(count);
-    Ok(bytes)
 }

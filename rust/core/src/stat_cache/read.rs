@@ -2,11 +2,15 @@
 
 use std::collections::HashMap;
 use std::ffi::CStr;
+use std::os::fd::AsFd;
+use std::path::Path;
 
 use crate::digest::Digest;
+use crate::fs::Fs;
 use crate::scan::folder::Kept;
+use crate::scan::read_exact;
 use crate::scan::row::{ROW_BYTES, Row};
-use crate::stat_cache::{DOMAIN, MAGIC, Session};
+use crate::stat_cache::{DOMAIN, MAGIC, START, Session};
 
 /// A scan reads one in a thousand of the files that it knows all the same, eight at the least.
 const AUDITED: u64 = 1_000;
@@ -40,16 +44,8 @@ pub(super) struct Header {
 }
 
 impl Header {
-    /// The header of a file's bytes; none where it is no cache, was cut, or is not what was written.
-    pub fn of(bytes: &[u8]) -> Option<Self> {
-        let mut at = Cursor { bytes, at: MAGIC.len() };
-        if !bytes.starts_with(MAGIC) {
-            return None;
-        }
-        let digest = at.digest()?;
-        if Digest::in_domain(DOMAIN, bytes.get(at.at..)?) != digest {
-            return None;
-        }
+    fn decode(bytes: &[u8]) -> Option<Self> {
+        let mut at = Cursor { bytes, at: START };
         let is_off = at.byte()? != 0;
         let [device, inode, saved, files, root] = [at.word()?, at.word()?, at.word()?, at.word()?, at.word()?];
         let length = usize::from(at.byte()?);
@@ -74,6 +70,25 @@ impl Header {
         (self.device, self.inode) == (session.root.device, session.root.inode)
             && (self.saved < session.now || (is_same_boot && self.saved == session.now))
     }
+}
+
+/// The bytes of a cache file and its header; none where it is no cache, was cut, or is not what was written.
+pub(super) fn load(fs: &dyn Fs, path: &Path, threads: usize) -> Option<(Vec<u8>, Header)> {
+    let file = fs.open(path, false).ok()?;
+    let mut bytes = vec![0; usize::try_from(file.stat().ok()?.size).ok()?];
+    let (head, rest) = bytes.split_at_mut_checked(START)?;
+    let fd = file.as_fd();
+    let read = |start: usize, part: &mut [u8]| read_exact(fs, fd, part, start as u64);
+    read(0, head).ok()?;
+    if !head.starts_with(MAGIC) {
+        return None;
+    }
+    let digest = Digest::in_domain_on(threads, DOMAIN, rest, |start, part| read(START + start, part)).ok()?;
+    if head[MAGIC.len()..] != digest.0 {
+        return None;
+    }
+    let header = Header::decode(&bytes)?;
+    Some((bytes, header))
 }
 
 /// A directory's rows, as some scan left them.
@@ -125,17 +140,19 @@ pub(crate) enum Known<'a> {
 /// An item of a record.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct KnownItem<'a> {
-    name: &'a CStr,
+    /// With a NUL behind it.
+    name: &'a [u8],
     pub what: Known<'a>,
 }
 
 impl<'a> KnownItem<'a> {
     pub fn name(&self) -> &'a [u8] {
-        self.name.to_bytes()
+        &self.name[..self.name.len() - 1]
     }
 
+    /// The name as the system takes it.
     pub fn c_name(&self) -> &'a CStr {
-        self.name
+        CStr::from_bytes_with_nul(self.name).unwrap_or_default()
     }
 }
 
@@ -200,6 +217,13 @@ impl Cache {
     pub fn by_name(&self, record: Record) -> HashMap<&[u8], Known<'_>> {
         let of_use = |item: &KnownItem| !matches!(item.what, Known::Itself);
         self.items(record).filter(of_use).map(|item| (item.name(), item.what)).collect()
+    }
+}
+
+impl KnownItems<'_> {
+    /// How many there are left.
+    pub fn len(&self) -> usize {
+        usize::try_from(self.left).unwrap_or(usize::MAX)
     }
 }
 
@@ -277,8 +301,8 @@ impl<'a> Cursor<'a> {
     }
 
     /// A name: its length, itself, and a NUL.
-    fn name(&mut self) -> Option<&'a CStr> {
+    fn name(&mut self) -> Option<&'a [u8]> {
         let length = u16::from_le_bytes(self.take(2)?.try_into().ok()?);
-        CStr::from_bytes_with_nul(self.take(usize::from(length) + 1)?).ok()
+        self.take(usize::from(length) + 1)
     }
 }

@@ -11,7 +11,7 @@ use crate::scan::tree::{Tree, View};
 use crate::stat_cache::read::{
     FILE, FOLDER, HAS_RULE_FILE, Header, IS_ENVIRONMENT, IS_TRUSTED, IS_UTF16, ITSELF, LINK, Record, SPECIAL, UNTRUSTED,
 };
-use crate::stat_cache::{DOMAIN, MAGIC, Session};
+use crate::stat_cache::{DOMAIN, MAGIC, START, Session};
 
 /// What writing a row costs, and a file, in tenths of a microsecond.
 const ROW_COST: u64 = 1;
@@ -27,7 +27,7 @@ impl Session {
         if gain < cost {
             return Ok(());
         }
-        let head = MAGIC.len() + 32 + self.header(0, Record::NONE).encode().len();
+        let head = START + self.header(0, Record::NONE).encode().len();
         let mut bytes = vec![0; head];
         let mut records = vec![Record::NONE; tree.folders.len()];
         let mut files = 0;
@@ -122,18 +122,17 @@ impl Session {
 
     fn write(&self, fs: &dyn Fs, mut bytes: Vec<u8>, header: &Header) -> Result<()> {
         let head = header.encode();
-        let start = MAGIC.len() + 32;
         bytes[..MAGIC.len()].copy_from_slice(MAGIC);
-        bytes[start..start + head.len()].copy_from_slice(&head);
-        let digest = Digest::in_domain(DOMAIN, &bytes[start..]);
-        bytes[MAGIC.len()..start].copy_from_slice(&digest.0);
+        bytes[START..START + head.len()].copy_from_slice(&head);
+        let digest = Digest::in_domain(DOMAIN, &bytes[START..]);
+        bytes[MAGIC.len()..START].copy_from_slice(&digest.0);
         put_in_place(fs, &self.folder, &self.file, &bytes)
     }
 }
 
 pub(super) fn turned_off(session: &Session, fs: &dyn Fs) -> Result<()> {
     let header = Header { is_off: true, ..session.header(0, Record::NONE) };
-    let bytes = vec![0; MAGIC.len() + 32 + header.encode().len()];
+    let bytes = vec![0; START + header.encode().len()];
     session.write(fs, bytes, &header)
 }
 

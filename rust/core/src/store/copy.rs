@@ -6,8 +6,8 @@ use std::num::NonZeroUsize;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
+use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
-use std::sync::{Mutex, PoisonError};
 
 use crate::error::{Error, Result};
 use crate::fs::{FileKind, Fs};
@@ -16,6 +16,7 @@ use crate::scan::Sources;
 use crate::scan::row::Row;
 use crate::store::below;
 use crate::store::rows::Rows;
+use crate::threads::{lock, on_threads};
 
 const CHUNK: usize = 256 * 1024;
 /// Entries that a thread takes at once: neighbours share a folder.
@@ -51,35 +52,22 @@ pub(super) fn copy_tree(fs: &dyn Fs, job: &CopyJob, to: &Path) -> Result<CopiedR
     fs.make_folders(to, FOLDER_MODE).map_err(|e| Error::io("make", to, e))?;
     let next = AtomicUsize::new(0);
     let rows: Mutex<CopiedRows> = Mutex::new(vec![None; job.manifest.len()]);
-    let failure: Mutex<Option<Error>> = Mutex::new(None);
     let work = || {
-        let copied = Copier::new(fs, job, to).and_then(|mut copier| {
-            loop {
-                let start = next.fetch_add(TAKEN, Ordering::Relaxed);
-                if start >= job.manifest.len() {
-                    return Ok(());
-                }
-                let end = job.manifest.len().min(start + TAKEN);
-                let made = (start..end).map(|at| copier.copy(at)).collect::<Result<CopiedRows>>()?;
-                rows.lock().unwrap_or_else(PoisonError::into_inner)[start..end].copy_from_slice(&made);
+        let mut copier = Copier::new(fs, job, to)?;
+        loop {
+            let start = next.fetch_add(TAKEN, Ordering::Relaxed);
+            if start >= job.manifest.len() {
+                return Ok(());
             }
-        });
-        if let Err(error) = copied {
-            failure.lock().unwrap_or_else(PoisonError::into_inner).get_or_insert(error);
-            next.store(job.manifest.len(), Ordering::Relaxed);
+            let end = job.manifest.len().min(start + TAKEN);
+            let made = (start..end).map(|at| copier.copy(at)).collect::<Result<CopiedRows>>()?;
+            lock(&rows)[start..end].copy_from_slice(&made);
         }
     };
     let threads = std::thread::available_parallelism().map_or(1, NonZeroUsize::get);
-    std::thread::scope(|scope| {
-        (1..threads.min(job.manifest.len().div_ceil(TAKEN))).for_each(|_| {
-            scope.spawn(work);
-        });
-        work();
-    });
-    match failure.into_inner().unwrap_or_else(PoisonError::into_inner) {
-        Some(error) => Err(error),
-        None => Ok(rows.into_inner().unwrap_or_else(PoisonError::into_inner)),
-    }
+    let threads = threads.min(job.manifest.len().div_ceil(TAKEN));
+    on_threads(threads, work, || next.store(job.manifest.len(), Ordering::Relaxed))?;
+    Ok(std::mem::take(&mut lock(&rows)))
 }
 
 fn copy_root_file(fs: &dyn Fs, job: &CopyJob, to: &Path) -> Result<Row> {

@@ -7,16 +7,19 @@ use std::sync::Arc;
 
 use crate::digest::Digest;
 use crate::error::Result;
-use crate::fs::{FileKind, Stat};
+use crate::fs::Stat;
 use crate::scan::fast::Job;
 use crate::scan::folder::{Items, What};
-use crate::scan::large::PIECE;
 use crate::scan::links::Fate;
-use crate::scan::read::{Looked, read_small};
+use crate::scan::read::Looked;
 use crate::scan::row::Row;
-use crate::scan::worker::{Below, Outcome, Worker, note_special, os, place_below, told};
+use crate::scan::worker::wide::{BATCH, Candidate, Reads};
+use crate::scan::worker::{Below, Outcome, Worker, is_row, note_special, os, place_below, told};
 use crate::scan::{SPECIAL, UTF16, warning};
 use crate::stat_cache::{Cache, Known, Record};
+
+/// A folder of so many items is worth the start of a thread.
+const WIDE: usize = 1_024;
 
 /// What items became, by their places in a record; none where one cannot be read, which is noted.
 type Changes = Vec<(usize, Option<What>)>;
@@ -75,20 +78,27 @@ impl Worker<'_> {
         record: Record,
     ) -> Result<Option<Changes>> {
         let mut changes = Changes::new();
+        let mut ahead = self.look_ahead(folder, cache, record)?.map(|reads| reads.into_iter().peekable());
         for (at, item) in cache.items(record).enumerate() {
             self.walk.options.check_cancelled()?;
             let name = item.c_name();
             match item.what {
-                Known::File { row, digest, number } => {
-                    if !self.is_known(job, folder, name, &row, cache)? {
-                        changes.push((at, self.read(job, folder, name, outcome)?));
-                    } else if cache.is_audited(number, &row) && !self.is_as_known(job, folder, name, digest)? {
-                        outcome.found.caught.get_or_insert(job.source().join(os(name.to_bytes())));
-                    } else {
-                        outcome.found.files_known += 1;
+                Known::File { .. } | Known::Untrusted => {
+                    let read = match (&mut ahead, item.what) {
+                        (Some(reads), _) => reads.next_if(|(place, _)| *place == at).map(|(_, read)| read),
+                        (None, Known::File { row, .. }) => self.read_unless_known(folder, name, &row),
+                        (None, _) => Some(self.read_now(folder, name)),
+                    };
+                    match (read, item.what) {
+                        (Some(read), _) => changes.push((at, self.keep(job, name, read, outcome)?)),
+                        (None, Known::File { row, digest, number })
+                            if cache.is_audited(number, &row) && !self.is_as_known(job, folder, name, digest)? =>
+                        {
+                            outcome.found.caught.get_or_insert(job.source().join(os(name.to_bytes())));
+                        }
+                        (None, _) => outcome.found.files_known += 1,
                     }
                 }
-                Known::Untrusted => changes.push((at, self.read(job, folder, name, outcome)?)),
                 Known::Link(text) => {
                     if !self.is_known_link(job, folder, name, text, outcome)? {
                         return Ok(None);
@@ -106,16 +116,32 @@ impl Worker<'_> {
         Ok(Some(changes))
     }
 
-    /// Whether a file is what a row tells, without reading it.
-    pub(super) fn is_known(&self, job: &Job, folder: &OwnedFd, name: &CStr, row: &Row, cache: &Cache) -> Result<bool> {
-        let stat = self.walk.fs.stat_at(folder.as_fd(), name);
-        Ok(is_row(&stat.map_err(|error| told(job, name, error))?, row, cache))
+    /// Looks at the files of a wide folder together with threads that have nothing to do; none where there are none, or
+    /// where the folder is not wide. What was read stands under its place in the record.
+    fn look_ahead(&mut self, folder: &OwnedFd, cache: &Cache, record: Record) -> Result<Option<Reads>> {
+        if self.walk.idle() == 0 || cache.items(record).len() < WIDE {
+            return Ok(None);
+        }
+        let files = cache.items(record).enumerate().filter_map(|(at, item)| match item.what {
+            Known::File { row, digest, .. } => {
+                Some((at, Candidate { name: item.c_name(), known: Some((row, digest)) }))
+            }
+            Known::Untrusted => Some((at, Candidate { name: item.c_name(), known: None })),
+            _ => None,
+        });
+        let (mut files, mut all) = (files.fuse(), Reads::new());
+        loop {
+            let (places, batch): (Vec<usize>, Vec<Candidate>) = files.by_ref().take(BATCH).unzip();
+            if batch.is_empty() {
+                return Ok(Some(all));
+            }
+            all.extend(self.look_at(folder, &batch)?.into_iter().map(|(at, read)| (places[at], read)));
+        }
     }
 
     /// Whether a file that is read holds what the cache says.
     fn is_as_known(&mut self, job: &Job, folder: &OwnedFd, name: &CStr, digest: Digest) -> Result<bool> {
-        self.buffer.resize(PIECE + 1, 0);
-        match read_small(self.walk.fs, folder.as_fd(), name, &mut self.buffer) {
+        match self.read_now(folder, name) {
             Ok(Looked::File(found, _)) => Ok(found == digest),
             Ok(_) => Ok(true),
             Err(error) if error.kind() == ErrorKind::PermissionDenied => Ok(true),
@@ -158,8 +184,4 @@ fn changed(cache: &Cache, record: Record, changes: Changes) -> Items {
         items.push(name, what);
     }
     items
-}
-
-fn is_row(stat: &Stat, row: &Row, cache: &Cache) -> bool {
-    stat.kind == FileKind::File && stat.device == cache.device() && Row::from(stat) == *row
 }

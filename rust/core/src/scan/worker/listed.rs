@@ -14,6 +14,7 @@ use crate::scan::fast::{Job, kind_of};
 use crate::scan::folder::{Items, What};
 use crate::scan::links::{Fate, fate};
 use crate::scan::read::failed;
+use crate::scan::worker::wide::{BATCH, Candidate};
 use crate::scan::worker::{Below, Outcome, Worker, note_special, os, place_below, told, with_nul, without_nul};
 use crate::scan::{OUTSIDE_SPECIAL, Rules, SPECIAL, warning};
 use crate::stat_cache::{Known, Record};
@@ -60,6 +61,7 @@ impl Worker<'_> {
         self.read_rule_file(job, folder, &names, &mut outcome)?;
         let rows = self.walk.cache.zip(known).map(|(cache, record)| cache.by_name(record)).unwrap_or_default();
         let mut items = Items::default();
+        let mut files: Vec<Candidate> = Vec::new();
         let mut place = place_below(job.place(), b"");
         let start = place.len() - 1;
         for (name, kind) in &names {
@@ -76,10 +78,14 @@ impl Worker<'_> {
             }
             match kind {
                 FileKind::File => {
-                    let known = rows.get(name.to_bytes());
-                    if let Some(what) = self.known_or_read(job, folder, name, known, &mut outcome)? {
-                        let text = items.keep(name.to_bytes());
-                        items.push(text, what);
+                    let known = match rows.get(name.to_bytes()) {
+                        Some(Known::File { row, digest, .. }) => Some((*row, *digest)),
+                        _ => None,
+                    };
+                    files.push(Candidate { name, known });
+                    if files.len() == BATCH {
+                        self.push_files(job, folder, &files, &mut items, &mut outcome)?;
+                        files.clear();
                     }
                 }
                 FileKind::Directory => {
@@ -99,6 +105,7 @@ impl Worker<'_> {
                 }
             }
         }
+        self.push_files(job, folder, &files, &mut items, &mut outcome)?;
         self.check_rule_file(job, &items, &outcome)?;
         outcome.items = Some(items);
         Ok(outcome)
@@ -111,6 +118,33 @@ impl Worker<'_> {
             (Rules::AzureMl, Some(sdk)) => sdk.ignores(place),
             _ => is_never_content(name) || rules.ignores(place, is_dir),
         }
+    }
+
+    /// Files of the folder that are content: those that are not known are read.
+    fn push_files(
+        &mut self,
+        job: &Job,
+        folder: &OwnedFd,
+        files: &[Candidate],
+        items: &mut Items,
+        outcome: &mut Outcome,
+    ) -> Result<()> {
+        let mut reads = self.look_at(folder, files)?.into_iter().peekable();
+        for (at, file) in files.iter().enumerate() {
+            let what = match (reads.next_if(|(place, _)| *place == at), file.known) {
+                (Some((_, read)), _) => self.keep(job, file.name, read, outcome)?,
+                (None, Some((row, digest))) => {
+                    outcome.found.files_known += 1;
+                    Some(What::File { row, digest, own: true })
+                }
+                (None, None) => None,
+            };
+            if let Some(what) = what {
+                let text = items.keep(file.name.to_bytes());
+                items.push(text, what);
+            }
+        }
+        Ok(())
     }
 
     fn push_folder(&self, items: &mut Items, name: &[u8], own: bool) {

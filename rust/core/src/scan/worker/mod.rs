@@ -3,6 +3,7 @@
 mod known;
 mod listed;
 mod rule_files;
+mod wide;
 
 use std::ffi::{CStr, CString, OsStr};
 use std::io::ErrorKind;
@@ -14,16 +15,16 @@ use std::sync::atomic::Ordering;
 
 use crate::digest::Digest;
 use crate::error::{Error, Result};
-use crate::fs::Stat;
+use crate::fs::{FileKind, Stat};
 use crate::rules::RuleStack;
 use crate::scan::fast::{Found, Job, Large, Walk};
 use crate::scan::folder::{Body, Folder, FolderId, Items, Kept, What};
-use crate::scan::large::PIECE;
 use crate::scan::links::Realm;
-use crate::scan::read::{Looked, TRIES, failed, read_small};
+use crate::scan::read::{Looked, TRIES, failed};
 use crate::scan::row::Row;
+use crate::scan::tree::Views;
 use crate::scan::{gain, warning};
-use crate::stat_cache::{Known, Record};
+use crate::stat_cache::{Cache, Record};
 
 /// A folder in the one that is walked.
 struct Below {
@@ -110,6 +111,10 @@ impl<'a> Worker<'a> {
             Some(outcome) => outcome,
             None => self.list(job, folder, &before, known)?,
         };
+        if outcome.record.is_some() {
+            // Nothing was listed or read: what comes to the folder now comes after this look.
+            return Ok(Outcome { is_settled: true, ..outcome });
+        }
         let after = self.walk.fs.stat_open(folder.as_fd());
         let after = after.map_err(|error| failed(&job.source(), error))?;
         Ok(Outcome { is_settled: before.is_same(&after), ..outcome })
@@ -147,7 +152,9 @@ impl<'a> Worker<'a> {
             (None, None) => Body::Found(Items::default()),
         };
         let can_be_kept = outcome.is_settled && job.realm.place.is_empty() && outcome.device == self.walk.device;
-        self.found.folders.push((job.id, Folder { body, kept: can_be_kept.then_some(kept) }));
+        let extent = Views::of(&body, self.walk.cache).extent(job.place().len());
+        let kept = can_be_kept.then_some(kept);
+        self.found.folders.push((job.id, Folder { body, above: job.above, extent, kept }));
         if let Some(progress) = self.walk.options.progress {
             let files = outcome.found.files_read + outcome.found.files_known;
             progress.files.fetch_add(files, Ordering::Relaxed);
@@ -157,6 +164,7 @@ impl<'a> Worker<'a> {
         self.found.add(outcome.found);
         let jobs = outcome.below.into_iter().zip(ids).map(|(below, id)| Job {
             id,
+            above: job.id,
             parent: if Arc::ptr_eq(&below.realm, &job.realm) { parent.clone() } else { None },
             realm: below.realm,
             place: below.place,
@@ -166,28 +174,16 @@ impl<'a> Worker<'a> {
         jobs.collect()
     }
 
-    /// A file of a folder that is listed: its row may tell that it need not be read.
-    fn known_or_read(
+    /// Keeps what reading a file of the folder gave; none where it cannot be read, which is noted.
+    fn keep(
         &mut self,
         job: &Job,
-        folder: &OwnedFd,
         name: &CStr,
-        known: Option<&Known>,
+        read: std::io::Result<Looked>,
         outcome: &mut Outcome,
     ) -> Result<Option<What>> {
-        if let (Some(Known::File { row, digest, .. }), Some(cache)) = (known, self.walk.cache)
-            && self.is_known(job, folder, name, row, cache)?
-        {
-            outcome.found.files_known += 1;
-            return Ok(Some(What::File { row: *row, digest: *digest, own: true }));
-        }
-        self.read(job, folder, name, outcome)
-    }
-
-    /// Reads a file of the folder; none where it cannot be read, which is noted.
-    fn read(&mut self, job: &Job, folder: &OwnedFd, name: &CStr, outcome: &mut Outcome) -> Result<Option<What>> {
-        let place = |name: &CStr| place_below(job.place(), name.to_bytes());
-        self.read_from(folder, name, &|| job.source(), &|| place(name), outcome)
+        let place = || place_below(job.place(), name.to_bytes());
+        self.keep_read(read, name, &|| job.source(), &place, outcome)
     }
 
     /// Reads a file that stands at a place; it lies in a folder that `source` names.
@@ -199,8 +195,20 @@ impl<'a> Worker<'a> {
         place: &dyn Fn() -> Vec<u8>,
         outcome: &mut Outcome,
     ) -> Result<Option<What>> {
-        self.buffer.resize(PIECE + 1, 0);
-        let (stat, digest) = match read_small(self.walk.fs, folder.as_fd(), name, &mut self.buffer) {
+        let read = self.read_now(folder, name);
+        self.keep_read(read, name, source, place, outcome)
+    }
+
+    /// Keeps what reading a file gave.
+    fn keep_read(
+        &mut self,
+        read: std::io::Result<Looked>,
+        name: &CStr,
+        source: &dyn Fn() -> PathBuf,
+        place: &dyn Fn() -> Vec<u8>,
+        outcome: &mut Outcome,
+    ) -> Result<Option<What>> {
+        let (stat, digest) = match read {
             Ok(Looked::File(digest, stat)) => {
                 outcome.found.files_read += 1;
                 outcome.found.bytes_read += stat.size;
@@ -244,11 +252,17 @@ impl<'a> Worker<'a> {
             let empty = items.keep(b"");
             items.push(empty, what);
         }
-        self.found.folders.push((0, Folder { body: Body::Found(items), kept: None }));
+        let body = Body::Found(items);
+        let extent = Views::of(&body, None).extent(0);
+        self.found.folders.push((0, Folder { body, above: 0, extent, kept: None }));
         self.found.large = outcome.large;
         self.found.add(outcome.found);
         Ok(())
     }
+}
+
+fn is_row(stat: &Stat, row: &Row, cache: &Cache) -> bool {
+    stat.kind == FileKind::File && stat.device == cache.device() && Row::from(stat) == *row
 }
 
 fn os(name: &[u8]) -> &OsStr {

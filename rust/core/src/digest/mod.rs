@@ -1,5 +1,7 @@
 //! BLAKE3 digests, of files as they are and of values under a domain.
 
+pub(crate) mod pieces;
+
 use std::fmt;
 
 /// A BLAKE3 digest, 32 bytes; shown as 64 hexadecimal digits.
