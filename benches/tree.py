@@ -80,8 +80,11 @@ def make_tree(root: Path, plan: TreePlan) -> int:
 def _folders(draw: random.Random, count: int) -> list[str]:
     """Paths of folders, each below one that was drawn before it, at most eight levels deep."""
     folders = ["src"]
+    # Those that may hold folders.
+    open_ones = ["src"]
     while len(folders) < count:
-        above = draw.choice(folders[-200:])
-        if above.count("/") < 7:
-            folders.append(f"{above}/part_{len(folders):05d}")
+        folder = f"{draw.choice(open_ones[-200:])}/part_{len(folders):05d}"
+        folders.append(folder)
+        if folder.count("/") < 7:
+            open_ones.append(folder)
     return folders

@@ -1,8 +1,9 @@
 //! The same work on several threads at once.
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::thread::Builder;
 
-/// Does the same work on so many threads, of which this one is one.
+/// Does the same work on so many threads, of which this one is one; on fewer where the system gives no more.
 ///
 /// `stop` is called where one of them fails, so that the others end sooner.
 ///
@@ -22,14 +23,15 @@ pub(crate) fn on_threads<E: Send>(
     };
     std::thread::scope(|scope| {
         for _ in 1..threads {
-            scope.spawn(one);
+            // All of the work is done by whoever is there.
+            let _ = Builder::new().spawn_scoped(scope, one);
         }
         one();
     });
     lock(&failure).take().map_or(Ok(()), Err)
 }
 
-/// Locks; what another thread left when it panicked is as good as it was, for it panics here too in the end.
+/// Locks; what a thread left that panicked is whole, for nothing panics half way through a change of it.
 pub(crate) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

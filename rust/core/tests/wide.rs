@@ -8,13 +8,15 @@ use std::collections::HashSet;
 use std::ffi::CStr;
 use std::io;
 use std::os::fd::{BorrowedFd, OwnedFd};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Condvar, Mutex};
 use std::thread::ThreadId;
 use std::time::Duration;
 
 use scriptstep_core::Error;
-use scriptstep_core::fs::{Fs, OsFs};
+use scriptstep_core::fs::{Fs, OsFs, Stat};
 use scriptstep_core::scan::{Options, Rules, scan};
+use scriptstep_core::store::Store;
 
 use support::{Place, listed};
 
@@ -33,11 +35,12 @@ fn plant(name_of_place: &str) -> Place {
     place
 }
 
-/// Lets no thread go on that opened a file before a second one did, too.
+/// Lets no thread go on that opened a file before a second one did, too; for so long, once.
 #[derive(Default)]
 struct Together {
     threads: Mutex<HashSet<ThreadId>>,
     joined: Condvar,
+    gave_up: AtomicBool,
 }
 
 impl Fs for Together {
@@ -46,7 +49,9 @@ impl Fs for Together {
             let mut threads = self.threads.lock().unwrap();
             threads.insert(std::thread::current().id());
             self.joined.notify_all();
-            let _ = self.joined.wait_timeout_while(threads, Duration::from_secs(10), |found| found.len() < 2).unwrap();
+            let alone = |found: &mut HashSet<ThreadId>| found.len() < 2 && !self.gave_up.load(Ordering::Relaxed);
+            let waited = self.joined.wait_timeout_while(threads, Duration::from_secs(20), alone).unwrap();
+            self.gave_up.fetch_or(waited.1.timed_out(), Ordering::Relaxed);
         }
         OsFs.open_at(folder, name)
     }
@@ -114,4 +119,105 @@ fn files_that_cannot_be_read_are_all_named() {
     let Err(Error::Unreadable { found, .. }) = failed else { panic!("{failed:?}") };
     let names: Vec<_> = found.iter().map(|(path, _)| path.file_name().unwrap().to_str().unwrap()).collect();
     assert_eq!(names, ["f00001", "f09999"]);
+}
+
+/// Ends the scan at so many opened files.
+struct Impatient<'a>(&'a AtomicBool, AtomicU64);
+
+impl Fs for Impatient<'_> {
+    fn open_at(&self, folder: BorrowedFd, name: &CStr) -> io::Result<OwnedFd> {
+        if self.1.fetch_add(1, Ordering::Relaxed) == 2_000 {
+            self.0.store(true, Ordering::Relaxed);
+        }
+        OsFs.open_at(folder, name)
+    }
+}
+
+#[test]
+fn it_ends_where_it_is_cancelled() {
+    let place = plant("wide-cancelled");
+    let cancelled = AtomicBool::new(false);
+    let fs = Impatient(&cancelled, AtomicU64::new(0));
+    let options = Options { threads: 2, cancelled: Some(&cancelled), ..Options::default() };
+    assert!(matches!(scan(&fs, &place.root, &options), Err(Error::Cancelled)));
+    assert!(fs.1.load(Ordering::Relaxed) < 3_000);
+}
+
+#[test]
+fn wide_folders_among_others_are_found_whole() {
+    let place = Place::new("wide-below");
+    for folder in ["", "a/", "a/b/", "c/"] {
+        for number in 0..1_500 {
+            place.write(&format!("{folder}{}", name(number)), format!("{folder} {number}").as_bytes());
+        }
+        place.write(&format!("{folder}large"), &vec![7; (1 << 20) + folder.len()]);
+        place.make_folder(&format!("{folder}empty"));
+        place.link("f00001", &format!("{folder}link"));
+        place.make_folder(&format!("{folder}f00001-folder"));
+    }
+    let wanted = scan(&OsFs, &place.root, &Options { by_paths: true, ..Options::default() }).unwrap();
+    for threads in [1, 2, 7] {
+        let found = scan(&OsFs, &place.root, &Options { threads, ..Options::default() }).unwrap();
+        assert_eq!(listed(&found.manifest), listed(&wanted.manifest), "{threads} threads");
+        assert_eq!(found.manifest.digest(), wanted.manifest.digest(), "{threads} threads");
+        assert_eq!(found.cost, wanted.cost, "{threads} threads");
+    }
+    // What is kept goes by what the scan says of each file, in the order of the manifest.
+    let store = Store::new(&place.above.join("store"));
+    let digest = store.add(&place.root, &Options::default()).unwrap().digest();
+    assert_eq!(digest, wanted.manifest.digest());
+    store.verify(digest, &Options::default()).unwrap();
+    let adopted = Store::new(&place.above.join("other-store"));
+    assert_eq!(adopted.adopt(&place.root, &Options::default()).unwrap().digest(), digest);
+    adopted.verify(digest, &Options::default()).unwrap();
+}
+
+/// Writes to a file when another one is opened, long after it was looked at.
+struct Editing<'a>(&'a Place, AtomicBool);
+
+impl Fs for Editing<'_> {
+    fn stat_at(&self, folder: BorrowedFd, name: &CStr) -> io::Result<Stat> {
+        self.0.fs.stat_at(folder, name)
+    }
+
+    fn stat_open(&self, file: BorrowedFd) -> io::Result<Stat> {
+        self.0.fs.stat_open(file)
+    }
+
+    fn touch(&self, path: &std::path::Path) -> io::Result<Stat> {
+        self.0.fs.touch(path)
+    }
+
+    fn keeps_times(&self, _folder: BorrowedFd) -> bool {
+        true
+    }
+
+    fn boot_id(&self) -> String {
+        self.0.fs.boot_id()
+    }
+
+    fn open_at(&self, folder: BorrowedFd, name: &CStr) -> io::Result<OwnedFd> {
+        // The first that is opened of a known folder is one that is read to see that the cache is right.
+        if name.to_bytes().starts_with(b"f") && !self.1.swap(true, Ordering::Relaxed) {
+            self.0.write(name.to_str().unwrap(), b"edited meanwhile");
+        }
+        OsFs.open_at(folder, name)
+    }
+}
+
+#[test]
+fn a_file_that_is_edited_before_it_is_audited_is_no_reason_to_doubt_the_cache() {
+    let place = plant("wide-edited");
+    place.pass(100);
+    place.checked();
+    place.pass(1);
+    let cache = Some(scriptstep_core::stat_cache::CacheOptions::new(&place.cache));
+    let fs = Editing(&place, AtomicBool::new(false));
+    let found =
+        scan(&fs, &place.root, &Options { rules: Rules::Git, cache, threads: 2, ..Options::default() }).unwrap();
+    assert!(fs.1.load(Ordering::Relaxed));
+    assert_eq!(found.warnings, Vec::<String>::new());
+    assert_eq!(found.cost.files_read, 1);
+    // The cache is on still.
+    assert_eq!(place.checked().cost.files_read, 1);
 }

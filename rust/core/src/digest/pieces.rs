@@ -61,7 +61,7 @@ impl Digest {
             }
             Ok(())
         };
-        on_threads(threads.min(count), work, || ())?;
+        on_threads(threads.min(count), work, || while next().is_some() {})?;
         let values = std::mem::take(&mut *lock(&values));
         // There are two pieces at the least, and each has its value.
         Ok(joined(values, Mode::DeriveKeyMaterial(&key)).unwrap_or_else(|| Self::in_domain(domain, bytes)))

@@ -114,6 +114,14 @@ impl Writer<'_> {
         }
     }
 
+    /// Says that all is written that there was room for.
+    ///
+    /// # Panics
+    /// It is not: entries were measured as other than they are.
+    pub fn end(self) {
+        assert!(self.bytes.is_empty() && self.starts.is_empty(), "a manifest with room left in it");
+    }
+
     fn put(&mut self, part: &[u8]) {
         let (room, rest) = std::mem::take(&mut self.bytes).split_at_mut(part.len());
         room.copy_from_slice(part);
@@ -131,6 +139,7 @@ pub(super) fn manifest_of<'a>(entries: impl Iterator<Item = Entry<'a>> + Clone) 
     let mut draft = Draft::new(extent);
     let mut writer = draft.writer();
     entries.for_each(|entry| writer.push(entry));
+    writer.end();
     draft.finish(1)
 }
 

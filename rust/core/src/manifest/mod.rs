@@ -165,6 +165,7 @@ impl Manifest {
                 entry.path.strip_prefix(path.as_slice()).is_some_and(|rest| rest.is_empty() || rest[0] == b'/')
             })
         };
-        canonical::manifest_of(self.entries().filter(wanted))
+        let entries: Vec<Entry> = self.entries().filter(wanted).collect();
+        canonical::manifest_of(entries.into_iter())
     }
 }

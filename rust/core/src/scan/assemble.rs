@@ -11,7 +11,7 @@ use crate::threads::{lock, on_threads};
 
 /// So few bytes are written sooner than a thread starts.
 const SMALL: usize = 256 << 10;
-/// So many parts for each thread, so that all end at about the same time.
+/// A part holds at most this share of what a thread has to write, so that all end at about the same time.
 const PARTS: usize = 8;
 
 /// What lies in a folder, to be written.
@@ -36,6 +36,7 @@ pub(super) fn manifest_of(tree: &Tree, with_rows: bool, threads: usize) -> (Mani
     } else {
         let most = all.bytes / (threads * PARTS);
         let parts = whole.write(tree, |id| totals.get(id as usize).copied().filter(|total| total.bytes <= most));
+        let count = parts.len();
         let waiting = Mutex::new(parts.into_iter());
         let next = || lock(&waiting).next();
         let work = || {
@@ -44,7 +45,7 @@ pub(super) fn manifest_of(tree: &Tree, with_rows: bool, threads: usize) -> (Mani
             }
             Ok(())
         };
-        on_threads(threads, work, || ()).unwrap_or_else(|never: Infallible| match never {});
+        on_threads(threads.min(count), work, || ()).unwrap_or_else(|never: Infallible| match never {});
     }
     (draft.finish(threads), rows)
 }
@@ -64,7 +65,7 @@ fn totals(tree: &Tree) -> Vec<Extent> {
 }
 
 impl<'a> Part<'a> {
-    /// Writes what lies in the folder, less the folders that take so much: those are parts of their own.
+    /// Writes what lies in the folder; a folder for which `is_part` has an extent becomes a part of its own instead.
     fn write(mut self, tree: &Tree, is_part: impl Fn(FolderId) -> Option<Extent>) -> Vec<Self> {
         let mut parts = Vec::new();
         let place = std::mem::take(&mut self.place);
@@ -84,6 +85,7 @@ impl<'a> Part<'a> {
             }
             true
         });
+        self.writer.end();
         parts
     }
 

@@ -8,8 +8,9 @@ use std::io::ErrorKind;
 use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicBool, AtomicU32, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicIsize, AtomicU32, AtomicUsize, Ordering};
 use std::sync::{Arc, Condvar, Mutex, PoisonError};
+use std::thread::Builder;
 
 use crate::error::{Error, Result};
 use crate::fs::{FileKind, Fs, Stat};
@@ -20,6 +21,7 @@ use crate::scan::read::{TRIES, open_below};
 use crate::scan::worker::Worker;
 use crate::scan::{Options, Rules};
 use crate::stat_cache::{Cache, Record};
+use crate::threads::lock;
 
 /// So many folders stay open for the folders in them; those of a bushier tree are opened anew, part by part.
 const OPEN_PARENTS: usize = 64;
@@ -176,8 +178,10 @@ pub(super) struct Walk<'a> {
     pub trusted_before: i64,
     queue: Mutex<Queue>,
     work: Condvar,
-    /// Threads that look for work, or are not started yet; where all look for it, there is none.
+    /// Threads that look for work; where all do, there is none.
     idle: AtomicUsize,
+    /// So many more could be at work: those that look for it or are not started, less those in whose place others are.
+    spare: AtomicIsize,
     next_id: AtomicU32,
     open_parents: Arc<AtomicUsize>,
     stop: AtomicBool,
@@ -188,6 +192,29 @@ pub(super) struct Walk<'a> {
 struct Queue {
     jobs: Vec<Job>,
     threads: usize,
+}
+
+/// Threads that may be started in the place of those that have nothing to do; given back when it is dropped.
+pub(super) struct Lent<'a> {
+    spare: &'a AtomicIsize,
+    pub count: usize,
+}
+
+impl Drop for Lent<'_> {
+    fn drop(&mut self) {
+        self.spare.fetch_add(isize::try_from(self.count).unwrap_or(0), Ordering::Relaxed);
+    }
+}
+
+/// Ends the walk where its thread panics: the others would wait for it.
+struct EndsAll<'a>(&'a Walk<'a>);
+
+impl Drop for EndsAll<'_> {
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            self.0.end();
+        }
+    }
 }
 
 impl<'a> Walk<'a> {
@@ -211,7 +238,8 @@ impl<'a> Walk<'a> {
             trusted_before: i64::MIN,
             queue: Mutex::default(),
             work: Condvar::new(),
-            idle: AtomicUsize::new(options.threads() - 1),
+            idle: AtomicUsize::new(0),
+            spare: AtomicIsize::new(isize::try_from(options.threads()).unwrap_or(isize::MAX) - 1),
             next_id: AtomicU32::new(0),
             open_parents: Arc::default(),
             stop: AtomicBool::new(false),
@@ -235,18 +263,23 @@ impl<'a> Walk<'a> {
                 break;
             }
         }
-        let is_small = self.cache.is_some_and(|cache| cache.files() < SMALL);
+        let is_small =
+            self.cache.is_some_and(|cache| cache.files() < SMALL) && jobs.iter().all(|job| job.known.is_some());
         let threads = if is_small || jobs.is_empty() { 1 } else { self.options.threads() };
-        self.idle.store(0, Ordering::Relaxed);
-        *self.lock() = Queue { jobs, threads };
+        *lock(&self.queue) = Queue { jobs, threads: 1 };
         let mut found = std::thread::scope(|scope| {
             let helpers: Vec<_> = (1..threads)
-                .map(|_| {
-                    scope.spawn(|| {
+                .map_while(|_| {
+                    lock(&self.queue).threads += 1;
+                    self.spare.fetch_sub(1, Ordering::Relaxed);
+                    let help = || {
                         let mut helper = Worker::new(self);
                         self.work(&mut helper);
                         helper.found
-                    })
+                    };
+                    let started = Builder::new().spawn_scoped(scope, help);
+                    // Fewer do the same, where the system gives no more.
+                    started.inspect_err(|_| lock(&self.queue).threads -= 1).ok()
                 })
                 .collect();
             self.work(&mut worker);
@@ -259,7 +292,7 @@ impl<'a> Walk<'a> {
             }
             found
         });
-        if let Some(fatal) = self.fatal.lock().unwrap_or_else(PoisonError::into_inner).take() {
+        if let Some(fatal) = lock(&self.fatal).take() {
             return Err(fatal);
         }
         found.warnings.sort();
@@ -273,13 +306,29 @@ impl<'a> Walk<'a> {
         Ok(worker.found)
     }
 
-    fn lock(&self) -> std::sync::MutexGuard<'_, Queue> {
-        self.queue.lock().unwrap_or_else(PoisonError::into_inner)
+    /// Lets so many threads be started, or as many fewer as have nothing to do.
+    pub fn lend(&self, wanted: usize) -> Lent<'_> {
+        let lent = |spare: isize| usize::try_from(spare).unwrap_or(0).min(wanted);
+        let taken = self
+            .spare
+            .fetch_update(Ordering::Relaxed, Ordering::Relaxed, |spare| spare.checked_sub_unsigned(lent(spare)));
+        Lent { spare: &self.spare, count: taken.map_or(0, lent) }
     }
 
-    /// How many threads have nothing to do.
-    pub fn idle(&self) -> usize {
-        self.idle.load(Ordering::Relaxed)
+    /// Says that so much was read, or known.
+    pub fn tell_progress(&self, files: u64, bytes: u64) {
+        if let Some(progress) = self.options.progress {
+            progress.files.fetch_add(files, Ordering::Relaxed);
+            progress.bytes.fetch_add(bytes, Ordering::Relaxed);
+        }
+    }
+
+    /// Ends the walk on all threads.
+    fn end(&self) {
+        // By the lock nobody is between having looked and waiting.
+        let _queue = lock(&self.queue);
+        self.stop.store(true, Ordering::Relaxed);
+        self.work.notify_all();
     }
 
     pub fn new_id(&self) -> FolderId {
@@ -296,31 +345,31 @@ impl<'a> Walk<'a> {
     }
 
     fn work(&self, worker: &mut Worker) {
+        let _ends = EndsAll(self);
         // A thread keeps the folders that it finds, and shares them out while another one looks for work.
         let mut own: Vec<Job> = Vec::new();
         while let Some(job) = own.pop().or_else(|| self.next()) {
             match self.do_job(worker, &job) {
                 Ok(more) => own.extend(more),
                 Err(error) => {
-                    self.fatal.lock().unwrap_or_else(PoisonError::into_inner).get_or_insert(error);
-                    self.stop.store(true, Ordering::Relaxed);
-                    self.work.notify_all();
+                    lock(&self.fatal).get_or_insert(error);
+                    self.end();
                 }
             }
             if self.stop.load(Ordering::Relaxed) {
                 return;
             }
-            if own.len() > 1 && self.idle() > 0 {
+            if own.len() > 1 && self.idle.load(Ordering::Relaxed) > 0 {
                 // Those that were found first stand higher, and hold more.
                 let rest = own.split_off(own.len().div_ceil(2));
-                self.lock().jobs.extend(std::mem::replace(&mut own, rest));
+                lock(&self.queue).jobs.extend(std::mem::replace(&mut own, rest));
                 self.work.notify_all();
             }
         }
     }
 
     fn next(&self) -> Option<Job> {
-        let mut queue = self.lock();
+        let mut queue = lock(&self.queue);
         loop {
             if self.stop.load(Ordering::Relaxed) {
                 return None;
@@ -333,7 +382,9 @@ impl<'a> Walk<'a> {
                 self.work.notify_all();
                 return None;
             }
+            self.spare.fetch_add(1, Ordering::Relaxed);
             queue = self.work.wait(queue).unwrap_or_else(PoisonError::into_inner);
+            self.spare.fetch_sub(1, Ordering::Relaxed);
             self.idle.fetch_sub(1, Ordering::Relaxed);
         }
     }
@@ -341,6 +392,7 @@ impl<'a> Walk<'a> {
     /// Walks one folder; again where it changes meanwhile.
     fn do_job(&self, worker: &mut Worker, job: &Job) -> Result<Vec<Job>> {
         let mut before: Option<crate::scan::worker::Outcome> = None;
+        let mut changed = job.source();
         for _ in 0..=TRIES {
             if self.options.is_cancelled() {
                 return Err(Error::Cancelled);
@@ -360,11 +412,12 @@ impl<'a> Walk<'a> {
                     return Ok(worker.take(job, folder, outcome));
                 }
                 Ok(outcome) => before = Some(outcome),
-                Err(error) if is_change(&error) => {}
+                Err(Error::Changed(path)) => changed = path,
+                Err(Error::Io { path, source, .. }) if is_gone(&source) => changed = path,
                 Err(error) => return Err(error),
             }
         }
-        Err(Error::Changed(job.source()))
+        Err(Error::Changed(changed))
     }
 
     fn open(&self, job: &Job) -> std::io::Result<OwnedFd> {
@@ -384,15 +437,6 @@ impl<'a> Walk<'a> {
         } else {
             open_below(self.fs, self.fs.open_folder(&job.realm.folder)?.as_fd(), below)
         }
-    }
-}
-
-/// Whether something is not what it was a moment ago.
-fn is_change(error: &Error) -> bool {
-    match error {
-        Error::Changed(_) => true,
-        Error::Io { source, .. } => is_gone(source),
-        _ => false,
     }
 }
 

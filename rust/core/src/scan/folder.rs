@@ -69,12 +69,6 @@ impl Items {
         self.list.push(Item { name, what });
     }
 
-    /// The place of a file among the items.
-    pub fn find_file(&self, name: &[u8]) -> Option<usize> {
-        let is_it = |item: &Item| matches!(item.what, What::File { .. }) && self.text(item.name) == name;
-        self.list.iter().position(is_it)
-    }
-
     /// Brings the items into the order of the paths that they stand for: what lies in `a` begins with `a/`.
     pub fn sort(&mut self) {
         let (buffer, key) = (&self.buffer, |item: &Item| matches!(item.what, What::Folder { .. }));

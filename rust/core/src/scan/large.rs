@@ -55,15 +55,14 @@ impl Reading {
         hasher
     }
 
-    /// Keeps what a piece was hashed to; true where it was the last one that was missing.
-    pub fn put(&self, offset: u64, piece: &Hasher) -> bool {
-        let value = piece.finalize_non_root();
+    /// Keeps what a piece was hashed to, where all of it was there; true where it was the last one to be read.
+    pub fn put(&self, offset: u64, piece: Option<&Hasher>) -> bool {
         let at = usize::try_from(offset).unwrap_or(usize::MAX) / PIECE;
-        lock(&self.pieces)[at] = Some(value);
+        lock(&self.pieces)[at] = piece.map(HasherExt::finalize_non_root);
         self.left.fetch_sub(1, Ordering::AcqRel) == 1
     }
 
-    /// The digest, once all pieces are there; none where there are not two of them.
+    /// The digest, once all pieces are read; none where one was not there, or where there are not two of them.
     pub fn digest(&self) -> Option<Digest> {
         let pieces = lock(&self.pieces);
         joined(pieces.iter().copied().collect::<Option<Vec<_>>>()?, Mode::Hash)

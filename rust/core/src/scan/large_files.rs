@@ -2,7 +2,7 @@
 
 use std::os::fd::{AsFd, OwnedFd};
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex};
 
 use crate::digest::Digest;
 use crate::error::{Error, Result};
@@ -54,7 +54,8 @@ pub(super) fn read(walk: &Walk, found: &mut Found, tree: &mut Tree) -> Result<()
         stop: AtomicBool::new(false),
     };
     on_threads(walk.options.threads(), || pieces.work(), || pieces.stop.store(true, Ordering::Relaxed))?;
-    for (large, read, now) in pieces.line.into_inner().unwrap_or_else(PoisonError::into_inner).done {
+    let done = std::mem::take(&mut lock(&pieces.line).done);
+    for (large, read, now) in done {
         found.files_read += 1;
         found.bytes_read += now.size;
         if now.is_older_than(walk.trusted_before) {
@@ -86,14 +87,12 @@ impl Pieces<'_> {
                 hasher.update(&buffer[..count]);
                 done += count;
                 if count == 0 {
-                    // It was cut: what it is now is found when it is asked once more.
+                    // It was cut: without this piece it has no digest, and is read again.
                     break;
                 }
             }
-            if let Some(progress) = self.walk.options.progress {
-                progress.bytes.fetch_add(length as u64, Ordering::Relaxed);
-            }
-            if reading.put(offset, &hasher) {
+            self.walk.tell_progress(0, done as u64);
+            if reading.put(offset, Some(&hasher).filter(|_| done == length)) {
                 self.finish(&reading, large)?;
             }
         }
@@ -116,7 +115,10 @@ impl Pieces<'_> {
             let folder = self.folder_of(&large)?;
             // It may have been cut to a small one.
             match read_small(self.walk.fs, folder.as_fd(), &large.name, buffer) {
-                Ok(Looked::File(digest, stat)) => line.done.push((large, digest, Row::from(&stat))),
+                Ok(Looked::File(digest, stat)) => {
+                    self.walk.tell_progress(1, stat.size);
+                    line.done.push((large, digest, Row::from(&stat)));
+                }
                 Ok(Looked::Large(_)) => {
                     let file = self.walk.fs.open_at(folder.as_fd(), &large.name);
                     let file = file.map_err(|error| failed(&large.path(), error))?;
@@ -153,6 +155,7 @@ impl Pieces<'_> {
         let digest = reading.digest().filter(|_| after.is_same(&reading.before));
         let mut line = lock(&self.line);
         if let Some(digest) = digest {
+            self.walk.tell_progress(1, 0);
             line.done.push((large, digest, Row::from(&after)));
         } else {
             line.waiting.push(large.again()?);

@@ -212,10 +212,10 @@ pub fn scan(fs: &dyn Fs, root: &Path, options: &Options) -> Result<Scan> {
         match scan_once(fs, root, &Options { on_survey, ..*options }) {
             Err(Error::Changed(path)) if tries == TRIES => return Err(Error::Changed(path)),
             Err(Error::Changed(_)) => {}
-            Err(Error::Io { path, .. }) if path != root && tries == TRIES && fs.stat(root).is_ok() => {
-                return Err(Error::Changed(path));
-            }
-            Err(error) if error.is_vanished() && tries < TRIES && fs.stat(root).is_ok() => {}
+            Err(error) if error.is_vanished() && fs.stat(root).is_ok() => match error {
+                Error::Io { path, .. } if tries == TRIES => return Err(Error::Changed(path)),
+                _ => {}
+            },
             other => return other,
         }
     }

@@ -6,7 +6,7 @@ use std::io::{ErrorKind, Read};
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex};
 
 use ignore::{DirEntry, WalkBuilder, WalkState};
 
@@ -20,6 +20,7 @@ use crate::scan::read::TRIES;
 use crate::scan::row::Row;
 use crate::scan::survey::survey;
 use crate::scan::{Cost, OUTSIDE_SPECIAL, Options, Rules, SPECIAL, Scan, Sources, UTF16, unreadable, warning};
+use crate::threads::{lock, on_threads};
 
 /// Large enough that the calls do not show beside the hashing, small enough for every core's cache.
 const CHUNK: usize = 128 * 1024;
@@ -120,59 +121,37 @@ fn all_unreadable(fs: &dyn Fs, root: &Path, walked: Walked) -> Error {
     unreadable(root, all)
 }
 
-#[derive(Default)]
-struct Failures {
-    refused: Vec<(PathBuf, String)>,
-    fatal: Option<Error>,
-}
-
 type Digested = Vec<Option<(Digest, Stat)>>;
 
 /// Reads the files on all threads; each takes the next that is left.
 fn read_all(fs: &dyn Fs, root: &Path, found: &[Found], options: &Options) -> Result<(Digested, u64)> {
     let next = AtomicUsize::new(0);
     let read: Mutex<(Digested, u64)> = Mutex::new((vec![None; found.len()], 0));
-    let failures: Mutex<Failures> = Mutex::default();
+    let refused: Mutex<Vec<(PathBuf, String)>> = Mutex::default();
     let work = || {
         let mut buffer = vec![0; CHUNK];
         loop {
             let at = next.fetch_add(1, Ordering::Relaxed);
-            let Some(item) = found.get(at) else { break };
+            let Some(item) = found.get(at) else { return Ok(()) };
             let What::File(seen) = &item.what else { continue };
-            let told = if options.is_cancelled() {
-                Err(Error::Cancelled)
-            } else {
-                digest_file(fs, &item.source, seen, &mut buffer, options)
-            };
-            match told {
+            options.check_cancelled()?;
+            match digest_file(fs, &item.source, seen, &mut buffer, options) {
                 Ok((digest, stat)) => {
-                    let mut read = read.lock().unwrap_or_else(PoisonError::into_inner);
+                    let mut read = lock(&read);
                     read.1 += stat.size;
                     read.0[at] = Some((digest, stat));
                 }
                 Err(Error::Io { path, source, .. }) if source.kind() == ErrorKind::PermissionDenied => {
-                    let mut failures = failures.lock().unwrap_or_else(PoisonError::into_inner);
-                    failures.refused.push((path, source.kind().to_string()));
+                    lock(&refused).push((path, source.kind().to_string()));
                 }
-                Err(error) => {
-                    failures.lock().unwrap_or_else(PoisonError::into_inner).fatal.get_or_insert(error);
-                    next.store(found.len(), Ordering::Relaxed);
-                }
+                Err(error) => return Err(error),
             }
         }
     };
     let threads = options.threads().min(found.len().div_ceil(16)).max(1);
-    std::thread::scope(|scope| {
-        (1..threads).for_each(|_| {
-            scope.spawn(work);
-        });
-        work();
-    });
-    match failures.into_inner().unwrap_or_else(PoisonError::into_inner) {
-        Failures { fatal: Some(fatal), .. } => Err(fatal),
-        Failures { refused, .. } if !refused.is_empty() => Err(unreadable(root, refused)),
-        _ => Ok(read.into_inner().unwrap_or_else(PoisonError::into_inner)),
-    }
+    on_threads(threads, work, || next.store(found.len(), Ordering::Relaxed))?;
+    let refused = std::mem::take(&mut *lock(&refused));
+    if refused.is_empty() { Ok(std::mem::take(&mut *lock(&read))) } else { Err(unreadable(root, refused)) }
 }
 
 /// Digests a file whose bytes stay what they are meanwhile; reads it again where they do not.
@@ -271,11 +250,11 @@ impl Walker<'_> {
                     Err(error) => self.missed(&error).map_or_else(|error| self.end(error), |()| WalkState::Continue),
                 })
             });
-        self.shared.into_inner().unwrap_or_else(PoisonError::into_inner)
+        std::mem::take(&mut *lock(&self.shared))
     }
 
     fn with<T>(&self, change: impl FnOnce(&mut Shared) -> T) -> T {
-        change(&mut self.shared.lock().unwrap_or_else(PoisonError::into_inner))
+        change(&mut lock(&self.shared))
     }
 
     fn end(&self, error: Error) -> WalkState {

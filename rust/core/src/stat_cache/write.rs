@@ -68,6 +68,7 @@ impl Session {
         let is_trusted =
             kept.row.is_older_than(before) && kept.rule_file.is_none_or(|(row, _)| row.is_older_than(before));
         let flag = |is_set: bool, flag: u8| if is_set { flag } else { 0 };
+        let start = bytes.len();
         bytes.push(
             flag(is_trusted, IS_TRUSTED)
                 | flag(kept.rule_file.is_some(), HAS_RULE_FILE)
@@ -92,8 +93,12 @@ impl Session {
                 View::Folder { own: true, .. } => (FOLDER, false),
                 View::Itself => (ITSELF, false),
                 View::Special => (SPECIAL, false),
-                // What was read through a link is a link of no text here, which never is what it was.
-                View::Link(_) | View::File { .. } | View::Folder { .. } => (LINK, false),
+                View::Link(_) => (LINK, false),
+                // What was read through a link is a link of no text here. Where it leads is asked each time.
+                View::File { .. } | View::Folder { .. } => {
+                    bytes[start] &= !IS_TRUSTED;
+                    (LINK, false)
+                }
             };
             bytes.push(kind);
             bytes.extend_from_slice(&u16::try_from(name.len()).unwrap_or(u16::MAX).to_le_bytes());

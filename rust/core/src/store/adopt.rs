@@ -120,10 +120,12 @@ impl Store {
 
 /// Scans a tree; what its owner may not read is opened up, and then it may.
 fn scan_opened(fs: &dyn Fs, path: &Path, options: &Options) -> Result<Scan> {
-    match scan_tree(fs, path, options) {
+    // What a cache knows is not read, and so not looked at as what is moved must be.
+    let options = Options { cache: None, ..*options };
+    match scan_tree(fs, path, &options) {
         Err(Error::Unreadable { .. }) => {
             open_up(fs, path)?;
-            scan_tree(fs, path, options)
+            scan_tree(fs, path, &options)
         }
         other => other,
     }

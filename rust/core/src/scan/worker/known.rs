@@ -6,20 +6,27 @@ use std::os::fd::{AsFd, OwnedFd};
 use std::sync::Arc;
 
 use crate::digest::Digest;
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::fs::Stat;
 use crate::scan::fast::Job;
 use crate::scan::folder::{Items, What};
 use crate::scan::links::Fate;
 use crate::scan::read::Looked;
 use crate::scan::row::Row;
-use crate::scan::worker::wide::{BATCH, Candidate, Reads};
-use crate::scan::worker::{Below, Outcome, Worker, is_row, note_special, os, place_below, told};
+use crate::scan::worker::wide::{BATCH, Candidate, Read, Reads, WIDE};
+use crate::scan::worker::{Below, Outcome, Worker, is_row, note_special, os, place_below};
 use crate::scan::{SPECIAL, UTF16, warning};
 use crate::stat_cache::{Cache, Known, Record};
 
-/// A folder of so many items is worth the start of a thread.
-const WIDE: usize = 1_024;
+/// What came of reading a file that need not be read.
+enum Audit {
+    /// It holds what the cache says.
+    Right,
+    /// It does not, though its row is the same.
+    Wrong,
+    /// It is not what it was a moment ago.
+    Changed(Read),
+}
 
 /// What items became, by their places in a record; none where one cannot be read, which is noted.
 type Changes = Vec<(usize, Option<What>)>;
@@ -47,8 +54,8 @@ impl Worker<'_> {
         }
         if let (Some((row, digest)), Some(name)) = (kept.rule_file, self.walk.rule_file) {
             let stat = self.walk.fs.stat_at(folder.as_fd(), name);
-            let stat = stat.map_err(|error| told(job, name, error))?;
-            if !is_row(&stat, &row, cache) {
+            // Where it is another, or cannot be asked, listing the folder tells.
+            if !stat.is_ok_and(|stat| is_row(&stat, &row, cache)) {
                 return Ok(None);
             }
             outcome.rule_file = Some((row, digest));
@@ -62,7 +69,9 @@ impl Worker<'_> {
         if changes.is_empty() {
             outcome.record = Some(record);
         } else {
-            outcome.items = Some(changed(cache, record, changes));
+            let items = changed(cache, record, changes);
+            self.check_rule_file(job, &items, &outcome)?;
+            outcome.items = Some(items);
         }
         Ok(Some(outcome))
     }
@@ -79,6 +88,7 @@ impl Worker<'_> {
     ) -> Result<Option<Changes>> {
         let mut changes = Changes::new();
         let mut ahead = self.look_ahead(folder, cache, record)?.map(|reads| reads.into_iter().peekable());
+        let was_told = ahead.is_some();
         for (at, item) in cache.items(record).enumerate() {
             self.walk.options.check_cancelled()?;
             let name = item.c_name();
@@ -91,12 +101,18 @@ impl Worker<'_> {
                     };
                     match (read, item.what) {
                         (Some(read), _) => changes.push((at, self.keep(job, name, read, outcome)?)),
-                        (None, Known::File { row, digest, number })
-                            if cache.is_audited(number, &row) && !self.is_as_known(job, folder, name, digest)? =>
-                        {
-                            outcome.found.caught.get_or_insert(job.source().join(os(name.to_bytes())));
+                        (None, Known::File { row, digest, number }) => {
+                            let is_audited = cache.is_audited(number, &row);
+                            match if is_audited { self.audit(folder, name, &row, digest) } else { Audit::Right } {
+                                Audit::Right => outcome.found.files_known += 1,
+                                Audit::Changed(read) => changes.push((at, self.keep(job, name, read, outcome)?)),
+                                Audit::Wrong => {
+                                    outcome.found.caught.get_or_insert(job.source().join(os(name.to_bytes())));
+                                }
+                            }
                         }
-                        (None, _) => outcome.found.files_known += 1,
+                        // What is young was read: where it was not, it must not be lost.
+                        (None, _) => return Err(Error::Changed(job.source().join(os(name.to_bytes())))),
                     }
                 }
                 Known::Link(text) => {
@@ -113,13 +129,17 @@ impl Worker<'_> {
                 Known::Special => note_special(job, name.to_bytes(), SPECIAL, outcome),
             }
         }
+        if !was_told {
+            let found = &outcome.found;
+            self.walk.tell_progress(found.files_read + found.files_known, found.bytes_read);
+        }
         Ok(Some(changes))
     }
 
-    /// Looks at the files of a wide folder together with threads that have nothing to do; none where there are none, or
-    /// where the folder is not wide. What was read stands under its place in the record.
+    /// Looks at the files of a wide folder together with threads that have nothing to do; none where the folder is not
+    /// wide. What was read stands under its place in the record.
     fn look_ahead(&mut self, folder: &OwnedFd, cache: &Cache, record: Record) -> Result<Option<Reads>> {
-        if self.walk.idle() == 0 || cache.items(record).len() < WIDE {
+        if cache.items(record).len() < WIDE {
             return Ok(None);
         }
         let files = cache.items(record).enumerate().filter_map(|(at, item)| match item.what {
@@ -139,13 +159,19 @@ impl Worker<'_> {
         }
     }
 
-    /// Whether a file that is read holds what the cache says.
-    fn is_as_known(&mut self, job: &Job, folder: &OwnedFd, name: &CStr, digest: Digest) -> Result<bool> {
+    /// Reads a file that need not be read, to see that the cache is right.
+    fn audit(&mut self, folder: &OwnedFd, name: &CStr, row: &Row, digest: Digest) -> Audit {
         match self.read_now(folder, name) {
-            Ok(Looked::File(found, _)) => Ok(found == digest),
-            Ok(_) => Ok(true),
-            Err(error) if error.kind() == ErrorKind::PermissionDenied => Ok(true),
-            Err(error) => Err(told(job, name, error)),
+            Ok(Looked::File(found, stat)) if Row::from(&stat) == *row => {
+                if found == digest {
+                    Audit::Right
+                } else {
+                    Audit::Wrong
+                }
+            }
+            Err(error) if error.kind() == ErrorKind::PermissionDenied => Audit::Right,
+            // It changed since it was looked at, as files do.
+            read => Audit::Changed(read),
         }
     }
 

@@ -68,7 +68,14 @@ impl Worker<'_> {
             self.walk.options.check_cancelled()?;
             place.truncate(start);
             place.extend_from_slice(name.to_bytes());
-            let kind = kind_of(self.walk.fs, folder, name, *kind).map_err(|error| told(job, name, error))?;
+            let kind = match kind_of(self.walk.fs, folder, name, *kind) {
+                Ok(kind) => kind,
+                Err(error) if error.kind() == ErrorKind::PermissionDenied => {
+                    outcome.found.unreadable.push((job.source().join(os(name.to_bytes())), error.kind().to_string()));
+                    continue;
+                }
+                Err(error) => return Err(told(job, name, error)),
+            };
             if self.is_left_out(&place, name.to_bytes(), kind == FileKind::Directory, &outcome.rules) {
                 if self.walk.options.names_left_out {
                     let end: &[u8] = if kind == FileKind::Directory { b"/" } else { b"" };
@@ -137,7 +144,8 @@ impl Worker<'_> {
                     outcome.found.files_known += 1;
                     Some(What::File { row, digest, own: true })
                 }
-                (None, None) => None,
+                // What nothing is known of was read: where it was not, it must not be lost.
+                (None, None) => return Err(Error::Changed(job.source().join(os(file.name.to_bytes())))),
             };
             if let Some(what) = what {
                 let text = items.keep(file.name.to_bytes());

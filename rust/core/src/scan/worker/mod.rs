@@ -11,7 +11,6 @@ use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
 
 use crate::digest::Digest;
 use crate::error::{Error, Result};
@@ -105,14 +104,14 @@ impl<'a> Worker<'a> {
 
     /// Looks at a folder.
     pub fn walk(&mut self, job: &Job, folder: &OwnedFd, known: Option<Record>) -> Result<Outcome> {
-        let told = self.walk.fs.stat_open(folder.as_fd());
-        let before = told.map_err(|error| failed(&job.source(), error))?;
+        let before = self.walk.fs.stat_open(folder.as_fd());
+        let before = before.map_err(|error| failed(&job.source(), error))?;
         let outcome = match self.look(job, folder, &before, known)? {
             Some(outcome) => outcome,
             None => self.list(job, folder, &before, known)?,
         };
         if outcome.record.is_some() {
-            // Nothing was listed or read: what comes to the folder now comes after this look.
+            // Every item is as its record has it, and so was the folder when it was asked: what comes now comes later.
             return Ok(Outcome { is_settled: true, ..outcome });
         }
         let after = self.walk.fs.stat_open(folder.as_fd());
@@ -142,10 +141,7 @@ impl<'a> Worker<'a> {
                 }
                 // Numbers were given in the order in which folders were found.
                 items.sort();
-                for large in &mut large {
-                    large.folder = job.id;
-                    large.item = items.find_file(large.entry_name()).unwrap_or_default();
-                }
+                place_large(&mut large, job.id, &items);
                 Body::Found(items)
             }
             (None, Some(record)) => Body::Known(record, ids.clone()),
@@ -155,11 +151,6 @@ impl<'a> Worker<'a> {
         let extent = Views::of(&body, self.walk.cache).extent(job.place().len());
         let kept = can_be_kept.then_some(kept);
         self.found.folders.push((job.id, Folder { body, above: job.above, extent, kept }));
-        if let Some(progress) = self.walk.options.progress {
-            let files = outcome.found.files_read + outcome.found.files_known;
-            progress.files.fetch_add(files, Ordering::Relaxed);
-            progress.bytes.fetch_add(outcome.found.bytes_read, Ordering::Relaxed);
-        }
         self.found.large.append(&mut large);
         self.found.add(outcome.found);
         let jobs = outcome.below.into_iter().zip(ids).map(|(below, id)| Job {
@@ -258,6 +249,19 @@ impl<'a> Worker<'a> {
         self.found.large = outcome.large;
         self.found.add(outcome.found);
         Ok(())
+    }
+}
+
+/// Tells large files where among the items of their folder they are.
+fn place_large(large: &mut [Large], folder: FolderId, items: &Items) {
+    if large.is_empty() {
+        return;
+    }
+    large.sort_unstable_by(|a, b| a.entry_name().cmp(b.entry_name()));
+    for (at, item) in items.list.iter().enumerate().filter(|(_, item)| matches!(item.what, What::File { .. })) {
+        if let Ok(found) = large.binary_search_by(|large| large.entry_name().cmp(items.text(item.name))) {
+            (large[found].folder, large[found].item) = (folder, at);
+        }
     }
 }
 
