@@ -86,9 +86,9 @@ def hash_of_sdk(peers: Peers, name: str, root: Path, environment: Mapping[str, s
 
 
 def change(file: Path) -> None:
-    """Flip a bit of a file, as an edit does that keeps its size."""
+    """Change a byte of a file, each time to one that it never was."""
     held = bytearray(file.read_bytes())
-    held[-1] ^= 1
+    held[-1] = (held[-1] + 1) % 256
     file.write_bytes(held)
 
 
