@@ -147,6 +147,12 @@ impl Manifest {
         self.starts.binary_search_by(|&start| canonical::path_at(&self.bytes, start).cmp(path)).ok()
     }
 
+    /// The place of the entry at a path, which is likely to be there.
+    pub(crate) fn find_near(&self, likely: usize, path: &[u8]) -> Option<usize> {
+        let is_there = self.starts.get(likely).is_some_and(|&start| canonical::path_at(&self.bytes, start) == path);
+        if is_there { Some(likely) } else { self.find(path) }
+    }
+
     /// The entry at a path.
     pub fn get(&self, path: &[u8]) -> Option<Entry<'_>> {
         self.find(path).map(|at| self.entry(at))

@@ -22,6 +22,8 @@ const CHUNK: usize = 256 * 1024;
 /// Entries that a thread takes at once: neighbours share a folder.
 const TAKEN: usize = 64;
 const FOLDER_MODE: u32 = 0o755;
+/// So many folders above each other stay open.
+const KEPT_OPEN: usize = 16;
 
 /// A tree whose files may be linked from.
 pub(super) struct Links {
@@ -94,6 +96,8 @@ struct Copier<'a> {
     source: Folders,
     target: Folders,
     linked: Option<Folders>,
+    /// Where in the manifest that is linked from the next entry is likely to be.
+    likely: usize,
     buffer: Vec<u8>,
 }
 
@@ -108,6 +112,7 @@ impl<'a> Copier<'a> {
             source: Folders::new(fs, &job.sources.root)?,
             target: Folders::new(fs, to)?,
             linked,
+            likely: 0,
             buffer: vec![0; CHUNK],
         })
     }
@@ -130,8 +135,13 @@ impl<'a> Copier<'a> {
             self.fs.make_link_at(&c_name(entry.target), target, &new_name).map_err(made)?;
             return Ok(None);
         }
-        if let Some(row) = link(self.fs, self.job.links, self.linked.as_mut(), entry, target, &new_name) {
-            return Ok(Some(row));
+        if let (Some(links), Some(folders)) = (self.job.links, &mut self.linked)
+            && let Some(place) = links.manifest.find_near(self.likely, entry.path)
+        {
+            self.likely = place + 1;
+            if let Some(row) = link(self.fs, links, place, folders, entry, target, &new_name) {
+                return Ok(Some(row));
+            }
         }
         let from = || self.job.sources.path_of(entry.path);
         let to_at = At { folder: target, name: &new_name, path: &to };
@@ -149,17 +159,16 @@ impl<'a> Copier<'a> {
     }
 }
 
-/// Links a file from another tree, where that has the same untouched since it was stored.
+/// Links a file from another tree, where that has the same at a place in its manifest, untouched since it was stored.
 fn link(
     fs: &dyn Fs,
-    links: Option<&Links>,
-    folders: Option<&mut Folders>,
+    links: &Links,
+    at: usize,
+    folders: &mut Folders,
     entry: Entry,
     target: BorrowedFd,
     name: &CStr,
 ) -> Option<Row> {
-    let (links, folders) = (links?, folders?);
-    let at = links.manifest.find(entry.path)?;
     if links.manifest.entry(at) != entry {
         return None;
     }
@@ -232,37 +241,42 @@ fn write_all(fs: &dyn Fs, file: BorrowedFd, mut bytes: &[u8]) -> std::io::Result
     Ok(())
 }
 
-/// A folder, and the one below it that was entered last.
+/// A folder, and those on the way to the one below it that was entered last.
 struct Folders {
     root: OwnedFd,
     place: Vec<u8>,
-    open: Option<OwnedFd>,
+    /// Open folders, with the lengths of their places; of a deep tree the lowest alone.
+    open: Vec<(usize, OwnedFd)>,
 }
 
 impl Folders {
     fn new(fs: &dyn Fs, root: &Path) -> Result<Self> {
         let open = fs.open_folder(root).map_err(|e| Error::io("read", root, e))?;
-        Ok(Self { root: open, place: Vec::new(), open: None })
+        Ok(Self { root: open, place: Vec::new(), open: Vec::new() })
     }
 
-    /// Enters a folder, from the one that was entered last where it lies below that; links are not followed.
+    /// Enters a folder, from the lowest open one that it lies below; links are not followed.
     fn enter(&mut self, fs: &dyn Fs, place: &[u8], make: bool) -> std::io::Result<BorrowedFd<'_>> {
-        if place.is_empty() {
-            return Ok(self.root.as_fd());
-        }
-        if self.open.is_none() || self.place != place {
-            let is_below = place.strip_prefix(self.place.as_slice()).is_some_and(|rest| rest.first() == Some(&b'/'));
-            let (mut open, rest) = match self.open.take() {
-                Some(open) if is_below => (open, &place[self.place.len()..]),
-                _ => (fs.open_folder_at(self.root.as_fd(), c".")?, place),
-            };
-            for part in rest.split(|&byte| byte == b'/').filter(|part| !part.is_empty()) {
-                open = enter_one(fs, open.as_fd(), &c_name(part), make)?;
+        while let Some((end, _)) = self.open.last() {
+            let rest = place.strip_prefix(&self.place[..*end]);
+            if rest.is_some_and(|rest| rest.is_empty() || rest[0] == b'/') {
+                break;
             }
-            self.open = Some(open);
-            self.place = place.to_vec();
+            self.open.pop();
         }
-        Ok(self.open.as_ref().unwrap_or(&self.root).as_fd())
+        self.place.truncate(self.open.last().map_or(0, |(end, _)| *end));
+        while self.place.len() < place.len() {
+            let start = self.place.len() + usize::from(!self.place.is_empty());
+            let end = place[start..].iter().position(|&byte| byte == b'/').map_or(place.len(), |at| start + at);
+            let above = self.open.last().map_or(self.root.as_fd(), |(_, open)| open.as_fd());
+            let open = enter_one(fs, above, &c_name(&place[start..end]), make)?;
+            self.place.extend_from_slice(&place[self.place.len()..end]);
+            self.open.push((end, open));
+            if self.open.len() > KEPT_OPEN {
+                self.open.remove(0);
+            }
+        }
+        Ok(self.open.last().map_or(self.root.as_fd(), |(_, open)| open.as_fd()))
     }
 }
 
