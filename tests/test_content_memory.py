@@ -14,9 +14,8 @@ _SCAN = """
 import resource, sys
 from scriptstep.content import scan
 before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-for _ in range(3):
-    found = scan(sys.argv[1], cache=sys.argv[2])
-print(len(found), (resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) * 1024)
+files = {len(scan(sys.argv[1], cache=sys.argv[2])) for _ in range(3)}
+print(*files, (resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) * 1024)
 """
 
 

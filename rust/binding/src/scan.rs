@@ -13,7 +13,7 @@ use scriptstep_core::stat_cache::CacheOptions;
 
 use crate::errors::to_python;
 use crate::manifest::Manifest;
-use crate::waiting::wait_for;
+use crate::waiting::listen_while;
 
 type ExplanationTuple<'py> = (bool, Bound<'py, PyBytes>, &'static str, Option<RuleTuple<'py>>);
 type RuleTuple<'py> = (Bound<'py, PyBytes>, usize, Bound<'py, PyBytes>);
@@ -79,7 +79,7 @@ pub fn scan(
 ) -> PyResult<Scan> {
     let rules = rules_named(&how.rules)?;
     let raised = std::sync::Mutex::new(None);
-    let found = wait_for(py, progress.as_ref(), |cancelled, progress| {
+    let found = listen_while(py, progress.as_ref(), |cancelled, progress, on_check| {
         let tell = |found: &Survey| {
             if let Some(call) = &on_survey
                 && let Err(error) = Python::attach(|py| tell_survey(py, call, found))
@@ -99,6 +99,7 @@ pub fn scan(
             rules,
             threads: how.threads,
             cancelled: Some(cancelled),
+            on_check: Some(on_check),
             on_survey: on_survey.is_some().then_some((files, bytes, &tell)),
             progress: Some(progress),
             cache,

@@ -1,60 +1,117 @@
-//! Long work runs without the interpreter's lock, on a thread of its own, while this one listens for Ctrl-C.
+//! Long work runs without the interpreter's lock, and Ctrl-C ends it.
 
+use std::cell::Cell;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{RecvTimeoutError, channel};
-use std::time::Duration;
+use std::sync::{Mutex, PoisonError};
+use std::time::{Duration, Instant};
 
 use pyo3::prelude::*;
 use scriptstep_core::Result;
-use scriptstep_core::scan::Progress;
+use scriptstep_core::scan::{OnCheck, Progress};
 
 use crate::errors::to_python;
 
 const LISTEN: Duration = Duration::from_millis(50);
 
-/// Does work; where a signal's handler raises, the work is told to end and the exception goes on.
+thread_local! {
+    /// When this thread listened last, where it is the one that called.
+    static LISTENED: Cell<Option<Instant>> = const { Cell::new(None) };
+}
+
+/// What listens for signals and tells how far the work has come; the first thing that raises ends the work.
+struct Listener<'a> {
+    on_progress: Option<&'a Py<PyAny>>,
+    cancelled: AtomicBool,
+    progress: Progress,
+    raised: Mutex<Option<PyErr>>,
+}
+
+impl<'a> Listener<'a> {
+    fn new(on_progress: Option<&'a Py<PyAny>>) -> Self {
+        let (cancelled, progress) = (AtomicBool::new(false), Progress::default());
+        Self { on_progress, cancelled, progress, raised: Mutex::new(None) }
+    }
+
+    fn tell(&self, py: Python<'_>) -> PyResult<()> {
+        let Some(call) = self.on_progress else { return Ok(()) };
+        let come = (self.progress.files.load(Ordering::Relaxed), self.progress.bytes.load(Ordering::Relaxed));
+        call.call1(py, come).map(drop)
+    }
+
+    fn listen(&self) {
+        if self.cancelled.load(Ordering::Relaxed) {
+            return;
+        }
+        if let Err(error) = Python::attach(|py| py.check_signals().and_then(|()| self.tell(py))) {
+            *self.raised.lock().unwrap_or_else(PoisonError::into_inner) = Some(error);
+            self.cancelled.store(true, Ordering::Relaxed);
+        }
+    }
+
+    fn finish<T>(&self, py: Python<'_>, done: Result<T>) -> PyResult<T> {
+        let raised = self.raised.lock().unwrap_or_else(PoisonError::into_inner).take();
+        match (raised, done) {
+            (Some(error), _) => Err(error),
+            (None, Ok(done)) => self.tell(py).map(|()| done),
+            (None, Err(error)) => Err(to_python(&error)),
+        }
+    }
+}
+
+/// Does work on this thread, which calls what it is given again and again and so listens meanwhile; where a signal's
+/// handler raises, the work is told to end and the exception goes on.
 ///
 /// `on_progress(files, bytes)` is called while it goes on; what it raises ends the work too.
+pub fn listen_while<T: Send>(
+    py: Python<'_>,
+    on_progress: Option<&Py<PyAny>>,
+    work: impl FnOnce(&AtomicBool, &Progress, &OnCheck) -> Result<T> + Send,
+) -> PyResult<T> {
+    let listener = Listener::new(on_progress);
+    let done = py.detach(|| {
+        // Only the thread that called can handle signals. What it calls may come here again.
+        let before = LISTENED.replace(Some(Instant::now()));
+        let check = || {
+            if LISTENED.get().is_some_and(|last| last.elapsed() >= LISTEN) {
+                listener.listen();
+                LISTENED.set(Some(Instant::now()));
+            }
+        };
+        let done = work(&listener.cancelled, &listener.progress, &check);
+        LISTENED.set(before);
+        done
+    });
+    listener.finish(py, done)
+}
+
+/// Does work on a thread of its own, which may be busy with one thing for long, while this one listens.
+///
+/// All else is as in [`listen_while`].
 pub fn wait_for<T: Send>(
     py: Python<'_>,
     on_progress: Option<&Py<PyAny>>,
     work: impl FnOnce(&AtomicBool, &Progress) -> Result<T> + Send,
 ) -> PyResult<T> {
-    let (cancelled, progress) = (AtomicBool::new(false), Progress::default());
-    let tell = |py: Python<'_>| {
-        let Some(call) = on_progress else { return Ok(()) };
-        let come = (progress.files.load(Ordering::Relaxed), progress.bytes.load(Ordering::Relaxed));
-        call.call1(py, come).map(drop)
-    };
-    let mut raised: Option<PyErr> = None;
+    let listener = Listener::new(on_progress);
     let done = py.detach(|| {
         std::thread::scope(|scope| {
             let (sender, told) = channel();
-            let (cancelled, progress) = (&cancelled, &progress);
+            let listener = &listener;
             scope.spawn(move || {
                 // The receiver outlives the scope's threads.
-                let _ = sender.send(work(cancelled, progress));
+                let _ = sender.send(work(&listener.cancelled, &listener.progress));
             });
             loop {
                 match told.recv_timeout(LISTEN) {
                     Ok(done) => return Some(done),
                     Err(RecvTimeoutError::Disconnected) => return None,
-                    Err(RecvTimeoutError::Timeout) if raised.is_none() => {
-                        if let Err(error) = Python::attach(|py| py.check_signals().and_then(|()| tell(py))) {
-                            raised = Some(error);
-                            cancelled.store(true, Ordering::Relaxed);
-                        }
-                    }
-                    Err(RecvTimeoutError::Timeout) => {}
+                    Err(RecvTimeoutError::Timeout) => listener.listen(),
                 }
             }
         })
     });
-    match (raised, done) {
-        (Some(error), _) => Err(error),
-        (None, Some(Ok(done))) => tell(py).map(|()| done),
-        (None, Some(Err(error))) => Err(to_python(&error)),
-        // The scope hands a panic of its thread on before this is reached.
-        (None, None) => unreachable!("the work ended without a result"),
-    }
+    // The scope hands a panic of its thread on before this is reached.
+    let Some(done) = done else { unreachable!("the work ended without a result") };
+    listener.finish(py, done)
 }

@@ -1,6 +1,7 @@
 //! The same work on several threads at once.
 
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::num::NonZeroUsize;
+use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
 use std::thread::Builder;
 
 /// Does the same work on so many threads, of which this one is one; on fewer where the system gives no more.
@@ -29,6 +30,12 @@ pub(crate) fn on_threads<E: Send>(
         one();
     });
     lock(&failure).take().map_or(Ok(()), Err)
+}
+
+/// How many threads this process may use at once; asked once, for on Linux that reads a dozen files.
+pub(crate) fn available() -> usize {
+    static COUNT: OnceLock<usize> = OnceLock::new();
+    *COUNT.get_or_init(|| std::thread::available_parallelism().map_or(1, NonZeroUsize::get))
 }
 
 /// Locks; what a thread left that panicked is whole, for nothing panics half way through a change of it.

@@ -9,6 +9,7 @@ use std::os::fd::{BorrowedFd, OwnedFd};
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt, PermissionsExt, symlink};
 use std::path::{Path, PathBuf};
+use std::sync::OnceLock;
 
 use rustix::fs::{AtFlags, CWD, FileType, Mode, OFlags};
 
@@ -114,12 +115,17 @@ pub(super) fn sync(_path: &Path) -> io::Result<()> {
 }
 
 pub(super) fn boot_id() -> String {
-    let mut text = String::new();
-    // Linux only: elsewhere no boot is told from another, and trees that were not synced are read again.
-    if let Ok(mut file) = File::open("/proc/sys/kernel/random/boot_id") {
-        let _ = file.read_to_string(&mut text);
-    }
-    text.trim().to_owned()
+    // A process does not outlive its boot.
+    static BOOT: OnceLock<String> = OnceLock::new();
+    let ask = || {
+        let mut text = String::new();
+        // Linux only: elsewhere no boot is told from another, and trees that were not synced are read again.
+        if let Ok(mut file) = File::open("/proc/sys/kernel/random/boot_id") {
+            let _ = file.read_to_string(&mut text);
+        }
+        text.trim().to_owned()
+    };
+    BOOT.get_or_init(ask).clone()
 }
 
 pub(super) fn touch(path: &Path) -> io::Result<Stat> {

@@ -11,6 +11,7 @@ use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, AtomicIsize, AtomicU32, AtomicUsize, Ordering};
 use std::sync::{Arc, Condvar, Mutex, PoisonError};
 use std::thread::Builder;
+use std::time::Duration;
 
 use crate::error::{Error, Result};
 use crate::fs::{FileKind, Fs, Stat};
@@ -27,6 +28,8 @@ use crate::threads::lock;
 const OPEN_PARENTS: usize = 64;
 /// So few files are looked at sooner than a thread starts.
 const SMALL: u64 = 200;
+/// How often a thread that waits for work looks whether it is to end.
+const LISTEN: Duration = Duration::from_millis(50);
 
 /// A folder that is to be walked.
 pub(super) struct Job {
@@ -383,9 +386,18 @@ impl<'a> Walk<'a> {
                 return None;
             }
             self.spare.fetch_add(1, Ordering::Relaxed);
-            queue = self.work.wait(queue).unwrap_or_else(PoisonError::into_inner);
+            let (woken, waited) = self.work.wait_timeout(queue, LISTEN).unwrap_or_else(PoisonError::into_inner);
             self.spare.fetch_sub(1, Ordering::Relaxed);
             self.idle.fetch_sub(1, Ordering::Relaxed);
+            queue = woken;
+            if waited.timed_out() {
+                drop(queue);
+                if self.options.is_cancelled() {
+                    lock(&self.fatal).get_or_insert(Error::Cancelled);
+                    self.end();
+                }
+                queue = lock(&self.queue);
+            }
         }
     }
 

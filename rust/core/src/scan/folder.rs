@@ -69,6 +69,12 @@ impl Items {
         self.list.push(Item { name, what });
     }
 
+    /// Gives back what room is left: there may be a million of them.
+    pub fn shrink(&mut self) {
+        self.buffer.shrink_to_fit();
+        self.list.shrink_to_fit();
+    }
+
     /// Brings the items into the order of the paths that they stand for: what lies in `a` begins with `a/`.
     pub fn sort(&mut self) {
         let (buffer, key) = (&self.buffer, |item: &Item| matches!(item.what, What::Folder { .. }));

@@ -16,7 +16,6 @@ mod worker;
 
 use std::ffi::{CStr, OsStr};
 use std::io::ErrorKind;
-use std::num::NonZeroUsize;
 use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
@@ -45,6 +44,9 @@ const UTF16: &str = "is in UTF-16, which git does not read either: its rules mat
 
 /// Called with a survey.
 pub type OnSurvey<'a> = dyn Fn(&Survey) + Sync + 'a;
+
+/// Called again and again by all threads.
+pub type OnCheck<'a> = dyn Fn() + Sync + 'a;
 
 /// Which rules say what of a directory is content.
 #[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
@@ -76,6 +78,9 @@ pub struct Options<'a> {
     pub threads: usize,
     /// Set from elsewhere to end it.
     pub cancelled: Option<&'a AtomicBool>,
+    /// Called by each thread at each file, and some twenty times a second while it waits, before it looks whether it is
+    /// to end: what listens for that can do so here.
+    pub on_check: Option<&'a OnCheck<'a>>,
     /// Called once, after everything is listed and before large files are read, where the directory holds more files or
     /// bytes than these.
     pub on_survey: Option<(u64, u64, &'a OnSurvey<'a>)>,
@@ -91,6 +96,9 @@ pub struct Options<'a> {
 
 impl Options<'_> {
     pub(crate) fn is_cancelled(&self) -> bool {
+        if let Some(listen) = self.on_check {
+            listen();
+        }
         self.cancelled.is_some_and(|flag| flag.load(Ordering::Relaxed))
     }
 
@@ -100,7 +108,7 @@ impl Options<'_> {
 
     pub(crate) fn threads(&self) -> usize {
         match self.threads {
-            0 => std::thread::available_parallelism().map_or(1, NonZeroUsize::get),
+            0 => crate::threads::available(),
             given => given,
         }
     }

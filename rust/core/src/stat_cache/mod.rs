@@ -26,11 +26,11 @@ pub(crate) use read::{Cache, Known, KnownItems, Record};
 const WINDOW_S: i64 = 60;
 const SECOND: i64 = 1_000_000_000;
 
-/// What a cache file begins with; then comes the digest of the rest.
-const MAGIC: &[u8; 16] = b"scriptstep stat1";
-/// Domain of the digest of all that follows it.
-const DOMAIN: &str = "scriptstep 2026 stat cache file 1";
-const START: usize = MAGIC.len() + 32;
+/// What a cache file begins with; then come records, the header, its length, and the digest of it all.
+const MAGIC: &[u8; 16] = b"scriptstep stat2";
+/// Domain of the digest.
+const DOMAIN: &str = "scriptstep 2026 stat cache file 2";
+const DIGEST: usize = 32;
 
 /// Where stat caches are kept, and how far they are believed.
 #[derive(Debug, Clone, Copy)]

@@ -10,7 +10,7 @@ use crate::fs::Fs;
 use crate::scan::folder::Kept;
 use crate::scan::read_exact;
 use crate::scan::row::{ROW_BYTES, Row};
-use crate::stat_cache::{DOMAIN, MAGIC, START, Session};
+use crate::stat_cache::{DIGEST, DOMAIN, MAGIC, Session};
 
 /// A scan reads one in a thousand of the files that it knows all the same, eight at the least.
 const AUDITED: u64 = 1_000;
@@ -44,8 +44,11 @@ pub(super) struct Header {
 }
 
 impl Header {
-    fn decode(bytes: &[u8]) -> Option<Self> {
-        let mut at = Cursor { bytes, at: START };
+    /// The header that stands at the end of a cache, its length behind it.
+    fn decode(cache: &[u8]) -> Option<Self> {
+        let (rest, length) = cache.split_last_chunk()?;
+        let length = usize::try_from(u32::from_le_bytes(*length)).ok()?;
+        let mut at = Cursor { bytes: rest, at: rest.len().checked_sub(length)? };
         let is_off = at.byte()? != 0;
         let [device, inode, saved, files, root] = [at.word()?, at.word()?, at.word()?, at.word()?, at.word()?];
         let length = usize::from(at.byte()?);
@@ -76,17 +79,15 @@ impl Header {
 pub(super) fn load(fs: &dyn Fs, path: &Path, threads: usize) -> Option<(Vec<u8>, Header)> {
     let file = fs.open(path, false).ok()?;
     let mut bytes = vec![0; usize::try_from(file.stat().ok()?.size).ok()?];
-    let (head, rest) = bytes.split_at_mut_checked(START)?;
+    let length = bytes.len().checked_sub(DIGEST)?;
     let fd = file.as_fd();
     let read = |start: usize, part: &mut [u8]| read_exact(fs, fd, part, start as u64);
-    read(0, head).ok()?;
-    if !head.starts_with(MAGIC) {
+    let digest = Digest::in_domain_on(threads, DOMAIN, &mut bytes[..length], read).ok()?;
+    read(length, &mut bytes[length..]).ok()?;
+    if bytes[length..] != digest.0 || !bytes.starts_with(MAGIC) {
         return None;
     }
-    let digest = Digest::in_domain_on(threads, DOMAIN, rest, |start, part| read(START + start, part)).ok()?;
-    if head[MAGIC.len()..] != digest.0 {
-        return None;
-    }
+    bytes.truncate(length);
     let header = Header::decode(&bytes)?;
     Some((bytes, header))
 }

@@ -1,9 +1,11 @@
 //! A cache as it is written: beside the old one, then in its place.
 
-use std::io::Write;
+use std::io::{ErrorKind, Write};
 use std::path::Path;
+use std::sync::atomic::{AtomicU64, Ordering};
 
-use crate::digest::Digest;
+use blake3::Hasher;
+
 use crate::error::{Error, Result};
 use crate::fs::Fs;
 use crate::scan::folder::{FolderId, Kept};
@@ -11,11 +13,14 @@ use crate::scan::tree::{Tree, View};
 use crate::stat_cache::read::{
     FILE, FOLDER, HAS_RULE_FILE, Header, IS_ENVIRONMENT, IS_TRUSTED, IS_UTF16, ITSELF, LINK, Record, SPECIAL, UNTRUSTED,
 };
-use crate::stat_cache::{DOMAIN, MAGIC, START, Session};
+use crate::stat_cache::{DOMAIN, MAGIC, Session};
 
 /// What writing a row costs, and a file, in tenths of a microsecond.
 const ROW_COST: u64 = 1;
 const FILE_COST: u64 = 500;
+
+/// Bytes that are written at once.
+const BUFFER: usize = 256 << 10;
 
 impl Session {
     /// Keeps what a scan found, where that spares the next one more than it costs now.
@@ -27,20 +32,23 @@ impl Session {
         if gain < cost {
             return Ok(());
         }
-        let head = START + self.header(0, Record::NONE).encode().len();
-        let mut bytes = vec![0; head];
-        let mut records = vec![Record::NONE; tree.folders.len()];
-        let mut files = 0;
-        // A folder's number is lower than those of the folders in it: their records stand before its own.
-        for id in (0..tree.folders.len()).rev() {
-            let Some(kept) = tree.folders[id].as_ref().and_then(|folder| folder.kept) else { continue };
-            records[id] = Record(bytes.len() as u64);
-            let id = FolderId::try_from(id).unwrap_or(FolderId::MAX);
-            files = self.put_record(&mut bytes, tree, id, &kept, &records, files);
-        }
-        let Some(root) = records.first().filter(|root| !root.is_none()) else { return Ok(()) };
-        let header = self.header(files, *root);
-        self.write(fs, bytes, &header)
+        let written = self.write(fs, |out| {
+            let mut record = Vec::new();
+            let mut records = vec![Record::NONE; tree.folders.len()];
+            let mut files = 0;
+            // A folder's number is lower than those of the folders in it: their records stand before its own.
+            for id in (0..tree.folders.len()).rev() {
+                let Some(kept) = tree.folders[id].as_ref().and_then(|folder| folder.kept) else { continue };
+                records[id] = Record(out.at);
+                let id = FolderId::try_from(id).unwrap_or(FolderId::MAX);
+                record.clear();
+                files = self.put_record(&mut record, tree, id, &kept, &records, files);
+                out.put(&record)?;
+            }
+            let root = records.first().copied().filter(|root| !root.is_none()).ok_or(ErrorKind::NotFound)?;
+            Ok(self.header(files, root))
+        });
+        written.map_err(|error| Error::io("write", &self.file, error))
     }
 
     fn header(&self, files: u64, root: Record) -> Header {
@@ -125,32 +133,70 @@ impl Session {
         files
     }
 
-    fn write(&self, fs: &dyn Fs, mut bytes: Vec<u8>, header: &Header) -> Result<()> {
-        let head = header.encode();
-        bytes[..MAGIC.len()].copy_from_slice(MAGIC);
-        bytes[START..START + head.len()].copy_from_slice(&head);
-        let digest = Digest::in_domain(DOMAIN, &bytes[START..]);
-        bytes[MAGIC.len()..START].copy_from_slice(&digest.0);
-        put_in_place(fs, &self.folder, &self.file, &bytes)
+    /// Writes a cache beside the one that is there, then puts it in its place. `put_records` gives what stands at the end.
+    fn write(
+        &self,
+        fs: &dyn Fs,
+        put_records: impl FnOnce(&mut Outgoing) -> std::io::Result<Header>,
+    ) -> std::io::Result<()> {
+        static COUNT: AtomicU64 = AtomicU64::new(0);
+        let number = COUNT.fetch_add(1, Ordering::Relaxed);
+        let aside = self.folder.join(format!(".{}-{number}.new", std::process::id()));
+        // Left by a process of the same number that was killed.
+        let _ = fs.remove_file(&aside);
+        let written = Outgoing::new(fs, &aside).and_then(|mut out| {
+            out.put(MAGIC)?;
+            let header = put_records(&mut out)?.encode();
+            out.put(&header)?;
+            out.put(&u32::try_from(header.len()).unwrap_or(u32::MAX).to_le_bytes())?;
+            out.finish()
+        });
+        let placed = written.and_then(|()| fs.rename(&aside, &self.file));
+        placed.inspect_err(|_| {
+            let _ = fs.remove_file(&aside);
+        })
+    }
+}
+
+/// A cache file that is being written; digested as it goes, so that it is never in memory as a whole.
+struct Outgoing {
+    file: Box<dyn Write + Send>,
+    hasher: Hasher,
+    buffer: Vec<u8>,
+    /// Bytes so far.
+    at: u64,
+}
+
+impl Outgoing {
+    fn new(fs: &dyn Fs, path: &Path) -> std::io::Result<Self> {
+        let file = fs.create(path, 0o600)?;
+        Ok(Self { file, hasher: Hasher::new_derive_key(DOMAIN), buffer: Vec::with_capacity(BUFFER), at: 0 })
+    }
+
+    fn put(&mut self, bytes: &[u8]) -> std::io::Result<()> {
+        self.at += bytes.len() as u64;
+        if self.buffer.len() + bytes.len() > BUFFER {
+            self.flush()?;
+        }
+        self.buffer.extend_from_slice(bytes);
+        Ok(())
+    }
+
+    fn flush(&mut self) -> std::io::Result<()> {
+        self.hasher.update(&self.buffer);
+        self.file.write_all(&self.buffer)?;
+        self.buffer.clear();
+        Ok(())
+    }
+
+    /// Writes what is left, and the digest of it all.
+    fn finish(mut self) -> std::io::Result<()> {
+        self.flush()?;
+        self.file.write_all(self.hasher.finalize().as_bytes())
     }
 }
 
 pub(super) fn turned_off(session: &Session, fs: &dyn Fs) -> Result<()> {
     let header = Header { is_off: true, ..session.header(0, Record::NONE) };
-    let bytes = vec![0; START + header.encode().len()];
-    session.write(fs, bytes, &header)
-}
-
-fn put_in_place(fs: &dyn Fs, folder: &Path, file: &Path, bytes: &[u8]) -> Result<()> {
-    static COUNT: std::sync::atomic::AtomicU64 = std::sync::atomic::AtomicU64::new(0);
-    let number = COUNT.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
-    let aside = folder.join(format!(".{}-{number}.new", std::process::id()));
-    // Left by a process of the same number that was killed.
-    let _ = fs.remove_file(&aside);
-    let written = fs.create(&aside, 0o600).and_then(|mut made| made.write_all(bytes));
-    let placed = written.and_then(|()| fs.rename(&aside, file));
-    placed.map_err(|error| {
-        let _ = fs.remove_file(&aside);
-        Error::io("write", file, error)
-    })
+    session.write(fs, |_| Ok(header)).map_err(|error| Error::io("write", &session.file, error))
 }

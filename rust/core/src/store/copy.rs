@@ -2,7 +2,6 @@
 
 use std::ffi::{CStr, CString};
 use std::io::ErrorKind;
-use std::num::NonZeroUsize;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
@@ -16,7 +15,7 @@ use crate::scan::Sources;
 use crate::scan::row::Row;
 use crate::store::below;
 use crate::store::rows::Rows;
-use crate::threads::{lock, on_threads};
+use crate::threads::{self, lock, on_threads};
 
 const CHUNK: usize = 256 * 1024;
 /// Entries that a thread takes at once: neighbours share a folder.
@@ -66,8 +65,7 @@ pub(super) fn copy_tree(fs: &dyn Fs, job: &CopyJob, to: &Path) -> Result<CopiedR
             lock(&rows)[start..end].copy_from_slice(&made);
         }
     };
-    let threads = std::thread::available_parallelism().map_or(1, NonZeroUsize::get);
-    let threads = threads.min(job.manifest.len().div_ceil(TAKEN));
+    let threads = threads::available().min(job.manifest.len().div_ceil(TAKEN));
     on_threads(threads, work, || next.store(job.manifest.len(), Ordering::Relaxed))?;
     Ok(std::mem::take(&mut lock(&rows)))
 }

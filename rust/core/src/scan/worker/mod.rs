@@ -141,6 +141,7 @@ impl<'a> Worker<'a> {
                 }
                 // Numbers were given in the order in which folders were found.
                 items.sort();
+                items.shrink();
                 place_large(&mut large, job.id, &items);
                 Body::Found(items)
             }
