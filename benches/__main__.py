@@ -56,7 +56,8 @@ def main() -> None:
     rows = measure(scratch, peers, sizes, options.only or list(GROUPS))
     print(report.as_table(rows))
     if options.only is None and options.size != "small":
-        report.write(report.as_document(rows, peers, options.size), rows, HERE)
+        arguments = "" if options.tree is None else "--tree DIRECTORY"
+        report.write(report.as_document(rows, peers, options.size, arguments), rows, HERE)
         print(f"bench: written to {HERE.name}/README.md and results.json", file=sys.stderr)
     print(f"bench: {time.monotonic() - began:.0f} s in all", file=sys.stderr)
 

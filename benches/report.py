@@ -18,17 +18,18 @@ BEGIN = "<!-- figures: begin (written by make bench) -->"
 END = "<!-- figures: end -->"
 
 
-def as_document(rows: list[Row], peers: Peers, size: str) -> dict[str, Any]:
+def as_document(rows: list[Row], peers: Peers, size: str, arguments: str = "") -> dict[str, Any]:
     """Everything that was measured, as plain data.
 
     Args:
         rows: The rows.
         peers: Who took part, and who could not.
         size: The name of the sizes.
+        arguments: What else the command was told.
     """
     return {
         "schema": SCHEMA,
-        "command": f"make bench SIZE={size}",
+        "command": f"make bench SIZE={size}" + (f' ARGS="{arguments}"' if arguments else ""),
         "date": datetime.datetime.now(datetime.timezone.utc).date().isoformat(),
         "machine": {
             "cores": len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count(),
