@@ -84,7 +84,7 @@ def _warm_small(small: Large, dvc: DvcTree | None, sizes: Sizes) -> Row:
 
 def _changed(small: Large, dvc: DvcTree | None, sizes: Sizes) -> Row:
     expect = '"read": 1,' if sizes.settle_s else None
-    changed = ("core", "changed", small.path, small.some_file, *small.cached[3:])
+    changed = ("core", "changed", small.path, small.some_file, *small.cache)
     contenders = [
         Contender("the call", "ours", partial(small.programs.seconds, *changed), scope="call"),
         Contender("our scan with nothing changed", "floor", small.scan_warm, scope="call"),

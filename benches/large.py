@@ -51,9 +51,14 @@ class Large:
         self.told = f"{self.files:,} files" + (" (Linux source)" if (self.path / "Kbuild").exists() else "")
 
     @property
+    def cache(self) -> tuple[str | Path, ...]:
+        """What tells the core to use the tree's cache."""
+        return ("--cache", self._scratch / "stat")
+
+    @property
     def cached(self) -> tuple[str | Path, ...]:
-        """What tells the core to scan the tree with a cache."""
-        return ("core", "scan", self.path, "--cache", self._scratch / "stat")
+        """What tells the core to scan the tree with its cache."""
+        return ("core", "scan", self.path, *self.cache)
 
     def settle(self, seconds: float) -> None:
         """Waits until the tree is that old, and has the cache filled."""

@@ -131,7 +131,7 @@ class Tree:
 
     def sdk(self) -> float:
         """azureml-core's hash of the same files; the call alone."""
-        return self._ask(self._peers.program("azureml", "python"), _HASHES["azureml"])
+        return hash_of_sdk(self._peers, "azureml", self._path, self._environment)
 
     def read(self) -> float:
         """Python's own walk, reading every file and digesting none; the call alone."""

@@ -19,7 +19,7 @@ def rows(large: Large, peers: Peers, sizes: Sizes) -> list[Row]:
         sizes: How much of everything.
     """
     store = large.fresh("trees")
-    digest = large.programs.ask("core", "save", large.path, store, *large.cached[3:])["digest"]
+    digest = large.programs.ask("core", "save", large.path, store, *large.cache)["digest"]
     return [
         _saved(large, sizes),
         _unchanged(large, store, sizes),
@@ -42,7 +42,7 @@ def _saved(large: Large, sizes: Sizes) -> Row:
 
 
 def _unchanged(large: Large, store: Path, sizes: Sizes) -> Row:
-    again = ("core", "save", large.path, store, *large.cached[3:])
+    again = ("core", "save", large.path, store, *large.cache)
     contenders = [
         Contender("the call", "ours", lambda: large.programs.seconds(*again), scope="call"),
         Contender("our scan with nothing changed", "floor", large.scan_warm, scope="call"),
@@ -52,7 +52,7 @@ def _unchanged(large: Large, store: Path, sizes: Sizes) -> Row:
 
 
 def _changed(large: Large, store: Path, digest: str, sizes: Sizes) -> Row:
-    again = ("core", "save", large.path, store, *large.cached[3:], "--base", digest)
+    again = ("core", "save", large.path, store, *large.cache, "--base", digest)
     content = store / digest[:2] / digest[2:] / "content"
 
     def floor() -> float:

@@ -99,7 +99,7 @@ def test_figures_are_written_between_the_markers_and_name_no_place(
     assert text.startswith(before)
     assert text.endswith(after)
     assert "`make bench SIZE=small`" in text
-    assert "dvc (not installed)" in text
+    assert "Absent: b3sum (not installed); dvc (not installed)" in text
     written = (tmp_path / "results.json").read_text("utf-8")
     assert json.loads(written) == document
     import socket

@@ -88,6 +88,24 @@ impl Fs for Clocked {
     }
 }
 
+/// A folder of its own, removed in the end.
+pub struct Folder(pub PathBuf);
+
+impl Folder {
+    pub fn new(name: &str) -> Self {
+        let path = std::env::temp_dir().join(format!("scriptstep-{name}-{}", std::process::id()));
+        let _ = fs::remove_dir_all(&path);
+        fs::create_dir_all(&path).unwrap();
+        Self(path)
+    }
+}
+
+impl Drop for Folder {
+    fn drop(&mut self) {
+        let _ = fs::remove_dir_all(&self.0);
+    }
+}
+
 /// A source directory with a folder for its cache beside it; removed in the end.
 pub struct Place {
     pub fs: Clocked,

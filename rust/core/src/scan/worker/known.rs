@@ -18,16 +18,6 @@ use crate::scan::worker::{Below, Outcome, Worker, is_row, note_special, os, plac
 use crate::scan::{SPECIAL, UTF16, warning};
 use crate::stat_cache::{Cache, Known, Record};
 
-/// What came of reading a file that need not be read.
-enum Audit {
-    /// It holds what the cache says.
-    Right,
-    /// It does not, though its row is the same.
-    Wrong,
-    /// It is not what it was a moment ago.
-    Changed(Read),
-}
-
 /// What items became, by their places in a record; none where one cannot be read, which is noted.
 type Changes = Vec<(usize, Option<What>)>;
 
@@ -99,18 +89,15 @@ impl Worker<'_> {
                         (None, Known::File { row, .. }) => self.read_unless_known(folder, name, &row),
                         (None, _) => Some(self.read_now(folder, name)),
                     };
+                    let read = match (read, item.what) {
+                        (None, Known::File { row, digest, number }) if cache.is_audited(number, &row) => {
+                            self.audit(job, folder, name, (&row, digest), outcome)
+                        }
+                        (read, _) => read,
+                    };
                     match (read, item.what) {
                         (Some(read), _) => changes.push((at, self.keep(job, name, read, outcome)?)),
-                        (None, Known::File { row, digest, number }) => {
-                            let is_audited = cache.is_audited(number, &row);
-                            match if is_audited { self.audit(folder, name, &row, digest) } else { Audit::Right } {
-                                Audit::Right => outcome.found.files_known += 1,
-                                Audit::Changed(read) => changes.push((at, self.keep(job, name, read, outcome)?)),
-                                Audit::Wrong => {
-                                    outcome.found.caught.get_or_insert(job.source().join(os(name.to_bytes())));
-                                }
-                            }
-                        }
+                        (None, Known::File { .. }) => outcome.found.files_known += 1,
                         // What is young was read: where it was not, it must not be lost.
                         (None, _) => return Err(Error::Changed(job.source().join(os(name.to_bytes())))),
                     }
@@ -159,19 +146,25 @@ impl Worker<'_> {
         }
     }
 
-    /// Reads a file that need not be read, to see that the cache is right.
-    fn audit(&mut self, folder: &OwnedFd, name: &CStr, row: &Row, digest: Digest) -> Audit {
+    /// Reads a file that need not be read, to see that the cache is right; gives what was read where the file changed
+    /// since it was looked at, as files do.
+    fn audit(
+        &mut self,
+        job: &Job,
+        folder: &OwnedFd,
+        name: &CStr,
+        (row, digest): (&Row, Digest),
+        outcome: &mut Outcome,
+    ) -> Option<Read> {
         match self.read_now(folder, name) {
             Ok(Looked::File(found, stat)) if Row::from(&stat) == *row => {
-                if found == digest {
-                    Audit::Right
-                } else {
-                    Audit::Wrong
+                if found != digest {
+                    outcome.found.caught.get_or_insert(job.source().join(os(name.to_bytes())));
                 }
+                None
             }
-            Err(error) if error.kind() == ErrorKind::PermissionDenied => Audit::Right,
-            // It changed since it was looked at, as files do.
-            read => Audit::Changed(read),
+            Err(error) if error.kind() == ErrorKind::PermissionDenied => None,
+            read => Some(read),
         }
     }
 
