@@ -7,15 +7,16 @@ import time
 from functools import partial
 from pathlib import Path
 
-from benches.measure import Contender, own_environment, peak_memory, timed
+from benches.measure import Contender, peak_memory, timed
 from benches.peers import Peers
 from benches.programs import build_programs
+from benches.repository import Repository
 from benches.scanned import change, hash_of_sdk
 from benches.tree import TreePlan, make_tree
 
 
 class Large:
-    """A tree, which git knows too, by a repository beside it.
+    """A tree, which git knows too.
 
     Attributes:
         path: The tree.
@@ -23,7 +24,6 @@ class Large:
         told: How the table calls it.
         environment: All of the environment of who looks at it.
         programs: The core and the floors.
-        git_add: Seconds that `git add --all` took, if there is git.
 
     Args:
         scratch: A folder to work in; it is made.
@@ -35,20 +35,21 @@ class Large:
         scratch.mkdir()
         self._scratch, self._peers, self._count = scratch, peers, 0
         self.path = tree if isinstance(tree, Path) else scratch / "tree"
-        self.environment = own_environment(
-            scratch / "home", GIT_DIR=str(scratch / "tree.git"), GIT_WORK_TREE=str(self.path)
-        )
+        self._repository = Repository(scratch, self.path)
+        self.environment = self._repository.environment
         if isinstance(tree, TreePlan):
             make_tree(self.path, tree)
         self._made = time.time()
         self.programs = build_programs(self.environment)
-        self.git_add: float | None = None
         if peers.has("git"):
-            self._git("init", "--quiet")
-            self.git_add = self._git("add", "--all")
-            self._git("-c", "user.name=bench", "-c", "user.email=b@localhost", "commit", "--quiet", "--message=all")
+            self._repository.commit()
         self.files = int(self.programs.ask("core", "scan", self.path)["files"])
         self.told = f"{self.files:,} files" + (" (Linux source)" if (self.path / "Kbuild").exists() else "")
+
+    @property
+    def git_add(self) -> float | None:
+        """Seconds that `git add --all` took, if there is git."""
+        return self._repository.add_s
 
     @property
     def cache(self) -> tuple[str | Path, ...]:
@@ -109,14 +110,11 @@ class Large:
 
     def git_status(self) -> list[Contender]:
         """`git status`, which has to find nothing: as it is, and with its untracked cache."""
-        if not self._peers.has("git"):
-            return []
-        told = {"`git status`": "false", "`git status`, untracked cache": "true"}
-        return [Contender(name, "peer", partial(self._git_status, value)) for name, value in told.items()]
+        return self._repository.statuses() if self._peers.has("git") else []
 
     def git_checkout(self) -> float:
         """`git checkout-index` of all files into a new folder."""
-        return self._git("checkout-index", "--all", f"--prefix={self.fresh('git')}/")
+        return self._repository.git("checkout-index", "--all", f"--prefix={self.fresh('git')}/")
 
     def b3sum(self) -> float:
         """b3sum over all files, on two processes: digests only, no rules and no manifest."""
@@ -131,10 +129,3 @@ class Large:
         told = f"{'azureml-core' if name == 'azureml' else name}'s content hash"
         ask = partial(hash_of_sdk, self._peers, name, self.path, self.environment)
         return [Contender(told, "peer", ask)]
-
-    def _git(self, *arguments: str) -> float:
-        return timed(["git", *arguments], self.path, self.environment)
-
-    def _git_status(self, untracked_cache: str) -> float:
-        command = ["git", "-c", f"core.untrackedCache={untracked_cache}", "status"]
-        return timed(command, self.path, self.environment, expect="nothing to commit, working tree clean")

@@ -10,8 +10,9 @@ import time
 from collections.abc import Mapping
 from pathlib import Path
 
-from benches.measure import BenchError, own_environment, timed
+from benches.measure import BenchError, Contender, own_environment, timed
 from benches.peers import Peers
+from benches.repository import Repository
 from benches.tree import IGNORED_FOLDER, TreePlan, make_tree
 
 # Each of these is a whole process, which says how many files it found and how long the work itself took in it.
@@ -93,7 +94,7 @@ def change(file: Path) -> None:
 
 
 class Tree:
-    """A generated tree, which git knows too, by a repository beside it: in it `.git` would be content for azureml-core.
+    """A generated tree, which git knows too.
 
     Args:
         scratch: The folder to make it in.
@@ -106,15 +107,12 @@ class Tree:
         self.plan = plan
         self._path = scratch / name
         self._peers = peers
-        self._environment = own_environment(
-            scratch / "home", GIT_DIR=str(scratch / f"{name}.git"), GIT_WORK_TREE=str(self._path)
-        )
+        self._repository = Repository(scratch, self._path)
+        self._environment = self._repository.environment
         self.bytes = make_tree(self._path, plan)
         self._made, self._cache = time.time(), scratch / f"{name}.stat"
         if peers.has("git"):
-            name_and_mail = ["-c", "user.name=bench", "-c", "user.email=bench@localhost"]
-            for arguments in (["init", "--quiet"], ["add", "--all"], ["commit", "--quiet", "--message=all"]):
-                timed(["git", *name_and_mail, *arguments], self._path, self._environment)
+            self._repository.commit()
 
     def ours(self, *, whole: bool, cached: bool = False) -> float:
         """Our scan; the call alone, or the whole process."""
@@ -137,11 +135,9 @@ class Tree:
         """Python's own walk, reading every file and digesting none; the call alone."""
         return self._ask(sys.executable, _READ, IGNORED_FOLDER)
 
-    def git_status(self, *, untracked_cache: bool = False) -> float:
-        """`git status`, which has to find nothing."""
-        option = f"core.untrackedCache={'true' if untracked_cache else 'false'}"
-        command = ["git", "-c", option, "status"]
-        return timed(command, self._path, self._environment, expect="nothing to commit, working tree clean")
+    def git_status(self) -> list[Contender]:
+        """`git status`, which has to find nothing: as it is, and with its untracked cache."""
+        return self._repository.statuses() if self._peers.has("git") else []
 
     def _ask(self, python: str | Path, program: str, *arguments: str, whole: bool = False) -> float:
         began = time.perf_counter()

@@ -28,7 +28,7 @@ def rows(scratch: Path, peers: Peers, sizes: Sizes) -> list[Row]:
     return [
         _from_nothing(tree, dvc, peers, sizes),
         _beside_an_ignored_folder(beside, peers, sizes),
-        _nothing_changed(tree, dvc, peers, sizes),
+        _nothing_changed(tree, dvc, sizes),
         _small(small, sizes),
     ]
 
@@ -46,8 +46,7 @@ def _from_nothing(tree: Tree, dvc: DvcTree | None, peers: Peers, sizes: Sizes) -
 
 def _beside_an_ignored_folder(tree: Tree, peers: Peers, sizes: Sizes) -> Row:
     contenders = _ours(tree)
-    if peers.has("git"):
-        contenders.append(Contender("`git status`", "peer", tree.git_status))
+    contenders += tree.git_status()[:1]
     if peers.has("azureml"):
         contenders.append(Contender("azureml-core's content hash", "peer", tree.sdk, scope="call"))
     figures = take_turns(contenders, sizes.repeats, sizes.budget_s)
@@ -59,14 +58,10 @@ def _beside_an_ignored_folder(tree: Tree, peers: Peers, sizes: Sizes) -> Row:
     )
 
 
-def _nothing_changed(tree: Tree, dvc: DvcTree | None, peers: Peers, sizes: Sizes) -> Row:
+def _nothing_changed(tree: Tree, dvc: DvcTree | None, sizes: Sizes) -> Row:
     tree.settle(sizes.settle_s)
     contenders = _ours(tree, cached=True)
-    if peers.has("git"):
-        contenders.append(Contender("`git status`", "peer", tree.git_status))
-        contenders.append(
-            Contender("`git status`, untracked cache", "peer", partial(tree.git_status, untracked_cache=True))
-        )
+    contenders += tree.git_status()
     if dvc is not None:
         dvc.status()
         contenders.append(Contender("`dvc status`", "peer", dvc.status))

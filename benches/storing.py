@@ -33,7 +33,7 @@ def _saved(large: Large, sizes: Sizes) -> Row:
     ask = large.programs
     contenders = [
         Contender("scan and save", "ours", lambda: ask.seconds("core", "save", large.path, large.fresh("trees"))),
-        Contender("create and write", "floor", lambda: large.floor("create", _made(large, "floor"))),
+        _create_and_write(large),
     ]
     figures = _turns(contenders, sizes)
     if large.git_add is not None:
@@ -81,7 +81,7 @@ def _restored(large: Large, store: Path, digest: str, peers: Peers, sizes: Sizes
     def restore() -> float:
         return large.programs.seconds("core", "restore", store, digest, large.fresh("copy"))
 
-    contenders = [Contender("the call", "ours", restore)]
+    contenders = [Contender("the call", "ours", restore), _create_and_write(large)]
     if peers.has("git"):
         contenders.append(Contender("`git checkout-index --all`", "peer", large.git_checkout))
     figures = _turns(contenders, sizes)
@@ -108,6 +108,10 @@ def _adopted(large: Large, store: Path, digest: str, sizes: Sizes) -> Row:
         ),
     ]
     return Row("content-adopt", f"Take an output over: {large.told}", _turns(contenders, sizes), "moved, not copied")
+
+
+def _create_and_write(large: Large) -> Contender:
+    return Contender("create and write", "floor", lambda: large.floor("create", _made(large, "floor")))
 
 
 def _made(large: Large, name: str) -> Path:
