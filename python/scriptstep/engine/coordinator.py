@@ -17,6 +17,7 @@ from scriptstep.console import Notice, RunEnded, RunStarted, StepEnded, StepStar
 from scriptstep.console.log_tail import log_tail
 from scriptstep.engine.attempt import State, Status
 from scriptstep.engine.endings import why_ended, why_refused
+from scriptstep.engine.executors.git_source import GitSources
 from scriptstep.engine.executors.local import LocalExecutor
 from scriptstep.engine.planner import Planner, StepPlan
 from scriptstep.engine.recorder import Recorder
@@ -32,6 +33,7 @@ __all__ = ["ActiveRun", "Submission", "active", "start", "unfinished"]
 
 _POLL_S = 0.05
 _CANCEL_POLL_S = 0.25
+_GIT_S = 1.0
 
 
 @dataclass
@@ -305,6 +307,7 @@ class _Coordinator:
         ready = deque(n for n in self._order if not waiting[n])
         to_run: deque[StepPlan] = deque()
         executor = LocalExecutor(self._jobs)
+        git = GitSources({spec.source_directory for spec in self._specs.values()})
         try:
             while ready or to_run or self._running:
                 self._look_for_cancel(run, executor, to_run)
@@ -328,8 +331,19 @@ class _Coordinator:
                     self._stop_running(executor)
         finally:
             executor.close()
+            self._keep_git(git)
         self._tell_not_run()
         self._store.sync(self._recorder.trees)
+
+    def _keep_git(self, git: GitSources) -> None:
+        """Keeps what git says of each step's source; of the run, where its steps have one."""
+        found = git.properties(_GIT_S)
+        with self._history.transaction():
+            for node_id, spec in self._specs.items():
+                self._history.set_properties(self._rows[node_id].id, found[spec.source_directory])
+            first, *others = found.values() or [{}]
+            if all(other == first for other in others):
+                self._history.set_properties(self.run_id, first)
 
     @property
     def _stopping(self) -> bool:
