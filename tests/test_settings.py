@@ -13,6 +13,7 @@ from scriptstep.workspace.settings import (
     ComputeSettings,
     DatastoreSettings,
     EnvironmentSettings,
+    InheritSettings,
     Place,
     ReuseSettings,
     Settings,
@@ -63,6 +64,13 @@ default = true
 [environment]
 inherit = ["AWS_PROFILE", "MY_TOKEN"]
 
+[environments.sklearn]
+conda = "conda.yml"
+python = "venv/bin/python"
+
+[environments.saved]
+folder = "/srv/saved"
+
 [reuse]
 input_identity = "content"
 environment_identity = "declared"
@@ -99,7 +107,11 @@ def test_everything_that_can_be_said_is_read(tmp_path: Path) -> None:
         "vm": ComputeSettings("VirtualMachine", None, True),
     }
     assert settings.default_compute == "vm"
-    assert settings.environment == EnvironmentSettings(("AWS_PROFILE", "MY_TOKEN"))
+    assert settings.environment == InheritSettings(("AWS_PROFILE", "MY_TOKEN"))
+    assert settings.environments == {
+        "sklearn": EnvironmentSettings(conda=str(tmp_path / "conda.yml"), python=str(tmp_path / "venv/bin/python")),
+        "saved": EnvironmentSettings(folder="/srv/saved"),
+    }
     assert settings.reuse == ReuseSettings("content", "declared", False)
 
 
@@ -159,7 +171,7 @@ def test_windows_line_ends_and_a_byte_order_mark_are_no_mistake(tmp_path: Path) 
         ("[compue.gpu]\n", r"there is no table or key 'compue': did you mean 'compute'\?"),
         (
             "zzz = 1\n",
-            "there is no table or key 'zzz'; there are workspace, datastores, datasets, compute, environment, reuse",
+            "there is no table or key 'zzz'; there are workspace, datastores, datasets, compute, environment, environments, reuse",
         ),
         ("[reuse]\nplatfrm = true\n", r"\[reuse\] there is no key 'platfrm': did you mean 'platform'\?"),
         ("[reuse]\nplatform = 1\n", r"\[reuse\] platform must be true or false, not 1"),
@@ -186,6 +198,11 @@ def test_windows_line_ends_and_a_byte_order_mark_are_no_mistake(tmp_path: Path) 
             '[datastores.a]\npath = "a"\ndefault = true\n[datastores.b]\npath = "b"\ndefault = true\n',
             r"\[datastores\] only one can be the default, and a, b say they are",
         ),
+        (
+            '[environments.e]\nconda = "a.yml"\npip = "b.txt"\n',
+            r"\[environments\.e\] only one of conda, pip can be given",
+        ),
+        ('[environments.e]\ncnda = "a.yml"\n', r"\[environments\.e\] there is no key 'cnda': did you mean 'conda'\?"),
         ("[datastores.a]\n", r"\[datastores\.a\] path is missing"),
         ('[datastores.a]\npath = ""\n', r"\[datastores\.a\] path must be given, not ''"),
         ('[datastores.a]\npath = "d"\nurl = "nope"\n', r"\[datastores\.a\] url must be a URL, not 'nope'"),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import builtins
 import json
 import os
 from pathlib import Path
@@ -16,6 +17,7 @@ from scriptstep.workspace.sections import DatabricksSection, PythonSection, RSec
 
 if TYPE_CHECKING:
     from scriptstep.history import EnvironmentRow
+    from scriptstep.workspace.settings import EnvironmentSettings
     from scriptstep.workspace.workspace import Workspace
 
 __all__ = ["Environment", "EnvironmentDefinition", "EnvironmentReference", "ImageBuildDetails"]
@@ -291,8 +293,9 @@ class Environment(EnvironmentImages, Element):
 
         Args:
             workspace: Where.
-            name: Its name. One of the SDK's curated environments that is not registered is answered with the default
-                one, and said: steps run with what is installed.
+            name: Its name; one that is not registered may be named in scriptstep.toml. One of the SDK's curated
+                environments that is neither is answered with the default one, and said: steps run with what is
+                installed.
             version: Its version; the latest where None.
             label: "latest", or None.
 
@@ -310,6 +313,8 @@ class Environment(EnvironmentImages, Element):
         row = workspace._catalog.environment(name, None if version is None else str(version))
         if row is not None:
             return _from_row(row)
+        if (table := workspace._settings.environments.get(name)) is not None:
+            return _from_settings(name, table)
         if name.lower().startswith(_CURATED):
             from scriptstep.console import notice
 
@@ -318,18 +323,25 @@ class Environment(EnvironmentImages, Element):
                 help="install what the scripts need beside scriptstep",
             )
             return Environment(name, version=None if version is None else str(version))
-        known = ", ".join(r.name for r in workspace._catalog.environments()) or "none"
+        known = ", ".join(Environment._names(workspace)) or "none"
         if version is not None and workspace._catalog.environment(name) is not None:
             raise NotRegisteredError(f"environment '{name}' has no version {version}")
         raise NotRegisteredError(
             f"no environment '{name}' is registered in workspace '{workspace.name}'; there are: {known}",
-            help="register it: Environment(name).register(workspace)",
+            help=f'name a conda file in scriptstep.toml: [environments.{name}] conda = "conda.yml"; or register it: '
+            "Environment(name).register(workspace)",
         )
 
     @staticmethod
     def list(workspace: Workspace) -> dict[str, Environment]:
-        """Returns: the latest version of each registered environment, by name."""
-        return {row.name: _from_row(row) for row in workspace._catalog.environments()}
+        """Returns: the latest version of each environment that is registered, or named in the settings, by name."""
+        named = {name: _from_settings(name, table) for name, table in workspace._settings.environments.items()}
+        return named | {row.name: _from_row(row) for row in workspace._catalog.environments()}
+
+    @staticmethod
+    def _names(workspace: Workspace) -> builtins.list[str]:
+        """Returns: the names that `get` knows, sorted."""
+        return sorted({row.name for row in workspace._catalog.environments()} | set(workspace._settings.environments))
 
     # what the engine asks
 
@@ -408,6 +420,22 @@ def _default_definition() -> dict[str, Any]:
 def _from_row(row: EnvironmentRow) -> Environment:
     environment = Environment(row.name, version=row.version)
     environment._take(row.definition)
+    return environment
+
+
+def _from_settings(name: str, table: EnvironmentSettings) -> Environment:
+    if table.folder is not None:
+        environment = Environment.load_from_directory(table.folder)
+        environment.name = name
+    elif table.conda is not None:
+        environment = Environment.from_conda_specification(name, table.conda)
+    elif table.pip is not None:
+        environment = Environment.from_pip_requirements(name, table.pip)
+    else:
+        environment = Environment(name)
+    if table.python is not None:
+        environment.python.interpreter_path = table.python
+        environment.python.user_managed_dependencies = True
     return environment
 
 

@@ -14,6 +14,7 @@ __all__ = [
     "DatasetSettings",
     "DatastoreSettings",
     "EnvironmentSettings",
+    "InheritSettings",
     "Place",
     "ReuseSettings",
     "Settings",
@@ -88,10 +89,27 @@ class ComputeSettings:
 
 
 @dataclass(frozen=True)
-class EnvironmentSettings:
+class InheritSettings:
     """[environment]: which of the caller's environment variables steps get, besides the usual ones."""
 
     inherit: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class EnvironmentSettings:
+    """[environments.NAME]: an environment that code asks for by name. Paths are absolute.
+
+    Attributes:
+        conda: A conda environment file; it or one of the next two says what is declared, or none does.
+        pip: A requirements file.
+        folder: A folder that `Environment.save_to_directory` wrote.
+        python: The interpreter that runs its steps; None for the one that runs scriptstep.
+    """
+
+    conda: str | None = None
+    pip: str | None = None
+    folder: str | None = None
+    python: str | None = None
 
 
 @dataclass(frozen=True)
@@ -119,6 +137,7 @@ class Settings:
         datasets: [datasets], by name.
         compute: [compute], by name; None where the file has no such table.
         environment: [environment].
+        environments: [environments], by name.
         reuse: [reuse].
     """
 
@@ -126,7 +145,8 @@ class Settings:
     datastores: dict[str, DatastoreSettings] = field(default_factory=dict)
     datasets: dict[str, DatasetSettings] = field(default_factory=dict)
     compute: dict[str, ComputeSettings] | None = None
-    environment: EnvironmentSettings = EnvironmentSettings()
+    environment: InheritSettings = InheritSettings()
+    environments: dict[str, EnvironmentSettings] = field(default_factory=dict)
     reuse: ReuseSettings = ReuseSettings()
 
     def to_json(self) -> dict[str, Any]:
@@ -142,7 +162,8 @@ class Settings:
             {name: DatastoreSettings(**table) for name, table in data["datastores"].items()},
             {name: DatasetSettings(**table) for name, table in data["datasets"].items()},
             None if compute is None else {name: ComputeSettings(**table) for name, table in compute.items()},
-            EnvironmentSettings(tuple(data["environment"]["inherit"])),
+            InheritSettings(tuple(data["environment"]["inherit"])),
+            {name: EnvironmentSettings(**table) for name, table in data.get("environments", {}).items()},
             ReuseSettings(**data["reuse"]),
         )
 

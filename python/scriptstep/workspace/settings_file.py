@@ -19,6 +19,7 @@ from scriptstep.workspace.settings import (
     DatasetSettings,
     DatastoreSettings,
     EnvironmentSettings,
+    InheritSettings,
     ReuseSettings,
     Settings,
     WorkspaceSettings,
@@ -73,8 +74,15 @@ class _Compute(_Table):
     default: bool = False
 
 
-class _Environment(_Table):
+class _Inherit(_Table):
     inherit: list[str] = Field(default_factory=list)
+
+
+class _Environment(_Table):
+    conda: str | None = Field(None, min_length=1)
+    pip: str | None = Field(None, min_length=1)
+    folder: str | None = Field(None, min_length=1)
+    python: str | None = Field(None, min_length=1)
 
 
 class _Reuse(_Table):
@@ -88,17 +96,19 @@ class _File(_Table):
     datastores: dict[str, _Datastore] = Field(default_factory=dict)
     datasets: dict[str, _Dataset] = Field(default_factory=dict)
     compute: dict[str, _Compute] | None = None
-    environment: _Environment = _Environment()
+    environment: _Inherit = _Inherit()
+    environments: dict[str, _Environment] = Field(default_factory=dict)
     reuse: _Reuse = _Reuse()
 
 
-_NAMED = ("datastores", "datasets", "compute")
+_NAMED = ("datastores", "datasets", "compute", "environments")
 _TABLES: dict[str, type[_Table]] = {
     "workspace": _Workspace,
     "datastores": _Datastore,
     "datasets": _Dataset,
     "compute": _Compute,
-    "environment": _Environment,
+    "environment": _Inherit,
+    "environments": _Environment,
     "reuse": _Reuse,
 }
 
@@ -134,7 +144,8 @@ def read_settings(file: Path) -> Settings:
             for name, table in read.datasets.items()
         },
         None if compute is None else {name: ComputeSettings(**table.model_dump()) for name, table in compute.items()},
-        EnvironmentSettings(tuple(read.environment.inherit)),
+        InheritSettings(tuple(read.environment.inherit)),
+        {name: _environment(folder, table) for name, table in read.environments.items()},
         ReuseSettings(**read.reuse.model_dump()),
     )
 
@@ -173,6 +184,9 @@ def _check(file: Path, read: _File) -> None:
                 mistakes.append(f"{where} path must stay on the datastore: {path!r} leads out of it")
         if table.kind == "file" and (table.format or table.options):
             mistakes.append(f'{where} {"format" if table.format else "options"} needs kind = "tabular"')
+    for name, environment in read.environments.items():
+        if len(given := environment.model_dump(exclude_none=True).keys() - {"python"}) > 1:
+            mistakes.append(f"[environments.{_key(name)}] only one of {', '.join(sorted(given))} can be given")
     for variable in read.environment.inherit:
         if not re.fullmatch(_VARIABLE, variable):
             mistakes.append(f"[environment] inherit must list names of environment variables, and {variable!r} is none")
@@ -204,6 +218,11 @@ def _source(folder: Path, path: str, datastore: str | None) -> dict[str, str]:
     if inside == os.curdir or inside.startswith(os.pardir):
         return {"path": absolute}
     return {"datastore": SETTINGS_STORE, "path": inside.replace(os.sep, "/")}
+
+
+def _environment(folder: Path, table: _Environment) -> EnvironmentSettings:
+    given = table.model_dump(exclude_none=True)
+    return EnvironmentSettings(**{key: _absolute(folder, path) for key, path in given.items()})
 
 
 def _absolute(folder: Path, path: str) -> str:

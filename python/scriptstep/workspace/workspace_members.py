@@ -105,12 +105,12 @@ class WorkspaceMembers:
 
     @property
     def environments(self) -> Mapping[str, Any]:
-        """Returns: its registered environments, the latest version of each, by name."""
+        """Returns: its environments, registered or named in the settings, the latest version of each, by name."""
         from scriptstep.workspace.environment import Environment
 
         workspace = self._workspace
         return Members(
-            lambda: [row.name for row in workspace._catalog.environments()],
+            lambda: Environment._names(workspace),
             lambda name: Environment.get(workspace, name),
         )
 
