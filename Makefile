@@ -11,7 +11,7 @@ PIP    := $(BIN)/python -m pip --disable-pip-version-check --quiet
 CARGO  := $(BIN)/python tools/with_cargo.py
 
 # What the wheel is built from, folders too: a file that is gone changes its folder.
-SOURCES := $(shell find rust python \( -name __pycache__ -o -path '*/tests' -o -name '*.so' \) -prune -o -print) Cargo.toml Cargo.lock pyproject.toml
+SOURCES := $(shell find rust python \( -name __pycache__ -o -path '*/tests' -o -path '*/fuzz' -o -name '*.so' \) -prune -o -print) Cargo.toml Cargo.lock pyproject.toml
 
 # The tests are about the wheel that is installed here, whatever the shell around us has set.
 unexport PYTHONPATH PYTHONHOME VIRTUAL_ENV CONDA_PREFIX SCRIPTSTEP_HOME
@@ -26,7 +26,7 @@ help:
 	@echo 'make demo     build and install the wheel, then run examples/diabetes four times and show what happened and why'
 	@echo 'make test     all tests, Rust and Python, against the installed wheel'
 	@echo 'make soak     the long counts of the tests: an hour or so; the figures go into build/soak.txt'
-	@echo 'make fuzz     a minute of random rules against a naive matcher, and of random bytes against the decoders (SECONDS=60)'
+	@echo 'make fuzz     a minute of each fuzz target: rules against a naive matcher, bytes against the decoders (SECONDS=60)'
 	@echo 'make lint     formatting, lints, types, stubs and the import contracts; changes nothing'
 	@echo 'make format   put Rust and Python files into the form that lint asks for'
 	@echo 'make bench    measure against the peers and write benches/README.md (SIZE=small, normal or full)'
@@ -50,11 +50,12 @@ soak: $(STAMPS)/installed $(STAMPS)/test
 	@$(CARGO) $(BIN)/python tools/soak.py
 
 fuzz: $(STAMPS)/build
-	@SCRIPTSTEP_FUZZ_SECONDS=$(or $(SECONDS),60) $(CARGO) cargo test --package scriptstep-core --release --locked --quiet --test fuzz -- --nocapture
+	@$(CARGO) $(BIN)/python tools/fuzz.py --seconds $(or $(SECONDS),60) $(ARGS)
 
 lint: $(STAMPS)/installed $(STAMPS)/lint
 	@echo 'lint: rustfmt'
 	@$(CARGO) --component rustfmt cargo fmt --all --check
+	@$(CARGO) --component rustfmt cargo fmt --manifest-path rust/core/fuzz/Cargo.toml --check
 	@echo 'lint: clippy'
 	@$(CARGO) --component clippy cargo clippy --workspace --all-targets --locked --quiet -- -D warnings
 	@echo 'lint: the core knows nothing of Python'
@@ -73,6 +74,7 @@ lint: $(STAMPS)/installed $(STAMPS)/lint
 
 format: $(STAMPS)/lint
 	@$(CARGO) --component rustfmt cargo fmt --all
+	@$(CARGO) --component rustfmt cargo fmt --manifest-path rust/core/fuzz/Cargo.toml
 	@$(BIN)/ruff check --quiet --fix-only .
 	@$(BIN)/ruff format .
 

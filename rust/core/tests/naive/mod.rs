@@ -48,12 +48,7 @@ fn bracket(pattern: &[u8], open: usize) -> Option<(Holds, usize)> {
             && end > 2
             && rest[end - 1] == b':'
         {
-            ranges.extend(match &rest[2..end - 1] {
-                b"alpha" => vec![(b'a', b'z'), (b'A', b'Z')],
-                b"digit" => vec![(b'0', b'9')],
-                b"punct" => vec![(b'!', b'/'), (b':', b'@'), (b'[', b'`'), (b'{', b'~')],
-                _ => return None,
-            });
+            ranges.extend(class(&rest[2..end - 1])?);
             low = None;
             at += end + 1;
         } else if let (b'-', Some(from), true) = (rest[0], low, rest.get(1).is_some_and(|&byte| byte != b']')) {
@@ -70,4 +65,25 @@ fn bracket(pattern: &[u8], open: usize) -> Option<(Holds, usize)> {
         }
     }
     Some((Box::new(move |byte| ranges.iter().any(|(from, to)| (*from..=*to).contains(&byte)) != negated), at + 1))
+}
+
+/// The bytes that a named class holds, as isalpha(3) and its like have them in the C locale.
+fn class(name: &[u8]) -> Option<Vec<(u8, u8)>> {
+    let (upper, lower, digit) = ((b'A', b'Z'), (b'a', b'z'), (b'0', b'9'));
+    let punct = [(b'!', b'/'), (b':', b'@'), (b'[', b'`'), (b'{', b'~')];
+    Some(match name {
+        b"alnum" => vec![upper, lower, digit],
+        b"alpha" => vec![upper, lower],
+        b"blank" => vec![(b' ', b' '), (b'\t', b'\t')],
+        b"cntrl" => vec![(0, 31), (127, 127)],
+        b"digit" => vec![digit],
+        b"graph" => vec![(b'!', b'~')],
+        b"lower" => vec![lower],
+        b"print" => vec![(b' ', b'~')],
+        b"punct" => punct.to_vec(),
+        b"space" => vec![(b'\t', b'\r'), (b' ', b' ')],
+        b"upper" => vec![upper],
+        b"xdigit" => vec![digit, (b'a', b'f'), (b'A', b'F')],
+        _ => return None,
+    })
 }
