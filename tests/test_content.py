@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import random
-import signal
 import socket
 import subprocess
 import sys
@@ -455,34 +454,7 @@ def test_a_scan_that_a_survey_refuses_reads_no_file(tmp_path: Path) -> None:
     assert time.monotonic() - start < 5
 
 
-# Changes meanwhile, and Ctrl-C.
-
-SCAN_UNTIL_ENDED = """
-import signal, sys, time
-from scriptstep.content import scan
-signal.signal(signal.SIGINT, signal.default_int_handler)
-print("ready", flush=True)
-try:
-    scan(sys.argv[1], survey_from=(0, 0), on_survey=lambda survey: print("reading", flush=True))
-except KeyboardInterrupt:
-    print("interrupted", flush=True)
-"""
-
-
-def test_ctrl_c_is_answered_within_a_second(tmp_path: Path) -> None:
-    with (tmp_path / "large").open("wb") as file:
-        file.truncate(100 << 30)  # Of nothing but holes: no disk holds it, and no core reads it in a minute.
-    with subprocess.Popen(
-        [sys.executable, "-c", SCAN_UNTIL_ENDED, tmp_path], stdout=subprocess.PIPE, text=True
-    ) as process:
-        assert process.stdout is not None
-        assert [process.stdout.readline(), process.stdout.readline()] == ["ready\n", "reading\n"]
-        time.sleep(0.2)
-        start = time.monotonic()
-        process.send_signal(signal.SIGINT)
-        assert process.stdout.readline() == "interrupted\n"
-        assert time.monotonic() - start < 5
-        assert process.wait(10) == 0
+# Changes meanwhile.
 
 
 def test_the_interpreter_goes_on_while_files_are_read(tmp_path: Path) -> None:

@@ -3,11 +3,7 @@
 from __future__ import annotations
 
 import os
-import signal
-import subprocess
-import sys
 import threading
-import time
 from pathlib import Path
 
 import pytest
@@ -83,38 +79,6 @@ def test_many_threads_may_scan_at_once(code: Path, tmp_path: Path) -> None:
     for thread in threads:
         thread.join()
     assert len(found) == 160 and set(found) == {wanted}
-
-
-_ENDLESS = """
-import sys
-from scriptstep.content import ContentStore, scan
-print("begins", flush=True)
-try:
-    if sys.argv[2] == "scan":
-        scan(sys.argv[1], rules=None)
-    elif sys.argv[2] == "add":
-        ContentStore(sys.argv[1] + "/../trees").add(sys.argv[1])
-    else:
-        ContentStore(sys.argv[1] + "/../trees").adopt(sys.argv[1])
-except KeyboardInterrupt:
-    print("interrupted", flush=True)
-"""
-
-
-@pytest.mark.parametrize("work", ["scan", "add", "adopt"])
-def test_ctrl_c_ends_any_of_it(work: str, tmp_path: Path) -> None:
-    root = tmp_path / "data"
-    root.mkdir()
-    with (root / "nothing").open("wb") as file:
-        file.truncate(1 << 40)
-    command = [sys.executable, "-c", _ENDLESS, str(root), work]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
-        assert process.stdout is not None
-        assert process.stdout.readline() == "begins\n"
-        time.sleep(0.3)
-        process.send_signal(signal.SIGINT)
-        assert process.stdout.readline() == "interrupted\n"
-    assert (root / "nothing").stat().st_size == 1 << 40
 
 
 def test_what_is_no_directory_is_an_error_with_a_cache_too(tmp_path: Path) -> None:

@@ -532,6 +532,26 @@ def test_an_empty_folder_may_be_in_the_way_and_nothing_else(store: ContentStore,
     assert store.ensure(digest) and store.verify(digest) == []
 
 
+def test_an_empty_folder_is_empty_again_where_its_tree_is_damaged(
+    store: ContentStore, code: Path, tmp_path: Path
+) -> None:
+    digest = store.save(code).digest
+    bend(store.content_path(digest) / "lib" / "a.py")
+    (tmp_path / "empty").mkdir()
+    with pytest.raises(TreeDamaged):
+        store.restore(digest, tmp_path / "empty")
+    assert os.listdir(tmp_path / "empty") == []
+
+
+def test_a_copy_that_cannot_be_made_is_named_by_its_place(store: ContentStore, tmp_path: Path) -> None:
+    digest = store.save(write(tmp_path / "code", "main.py")).digest
+    (tmp_path / "file").touch()
+    for place in (tmp_path / "file", tmp_path / "file" / "below"):
+        with pytest.raises(ContentError, match=f"cannot make {place}"):
+            store.restore(digest, place)
+    assert (tmp_path / "file").read_bytes() == b""
+
+
 def test_a_link_in_the_way_is_not_written_through(store: ContentStore, tmp_path: Path) -> None:
     code = write(tmp_path / "code", "main.py")
     digest = store.save(code).digest
@@ -588,6 +608,7 @@ def test_damage_is_found_named_and_set_aside_on_restore(
     damage(store.content_path(digest) / "lib" / "a.py")
     with pytest.raises(TreeDamaged, match=r"lib/\S* is (missing|not what it was)"):
         store.restore(digest, tmp_path / "copy")
+    assert not [name for name in os.listdir(tmp_path) if name not in ("code", "trees")], "no part of it is handed out"
     assert not store.ensure(digest)
     with pytest.raises(TreeMissing):
         store.content_path(digest)
@@ -650,6 +671,7 @@ def test_a_manifest_that_is_torn_is_damage(torn: bytes | None, store: ContentSto
         store.manifest(digest)
     with pytest.raises(TreeDamaged):
         store.restore(digest, tmp_path / "copy")
+    assert not [name for name in os.listdir(tmp_path) if name not in ("code", "trees")], "no part of it is handed out"
     assert not store.ensure(digest)
 
 

@@ -434,7 +434,7 @@ class ContentStore:
         return Manifest(self._core.manifest(digest))
 
     def restore(self, digest: str, dest: PathLike, *, on_progress: OnProgress | None = None) -> None:
-        """Copies a tree out; every byte is checked.
+        """Copies a tree out; every byte is checked, and the copy is there whole or not at all.
 
         Args:
             digest: The tree's digest.

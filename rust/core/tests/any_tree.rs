@@ -386,6 +386,37 @@ fn whichever_call_fails_the_store_holds_a_tree_whole_or_not_at_all() {
 }
 
 #[test]
+fn whichever_call_fails_a_copy_is_there_whole_or_not_at_all() {
+    let folder = Folder::new("failing-copy");
+    let (code, trees) = (folder.0.join("code"), folder.0.join("trees"));
+    fs::create_dir_all(code.join("sub")).unwrap();
+    for name in ["a", "sub/b", "sub/c"] {
+        fs::write(code.join(name), name).unwrap();
+    }
+    let found = scan(&OsFs, &code, &options(Rules::Git)).unwrap();
+    let digest = found.manifest.digest();
+    Store::new(&trees).save(&found, None, &Options::default()).unwrap();
+    for at in 0.. {
+        let (outside, failing) = (folder.0.join(format!("out-{at}")), Failing { count: AtomicU64::new(0), at });
+        fs::create_dir(&outside).unwrap();
+        let count = std::sync::Arc::new(failing);
+        let store = Store::with_fs(&trees, Box::new(Shared(count.clone())));
+        match store.restore(digest, &outside.join("copy"), &Options::default()) {
+            Ok(()) => {
+                let copied = scan(&OsFs, &outside.join("copy"), &options(Rules::Git)).unwrap();
+                assert_eq!(copied.manifest.digest(), digest, "call {at}");
+            }
+            Err(_) => assert_eq!(fs::read_dir(&outside).unwrap().count(), 0, "call {at}"),
+        }
+        assert!(Store::new(&trees).content_path(digest).is_ok(), "call {at}: nothing was damaged");
+        if count.count.load(Ordering::Relaxed) <= at {
+            assert!(at > 10);
+            break;
+        }
+    }
+}
+
+#[test]
 fn a_tree_comes_out_whole_though_its_base_is_deleted_while_it_is_saved() {
     struct Deleting(PathBuf, AtomicU64, u64);
     impl Fs for Deleting {

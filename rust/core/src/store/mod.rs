@@ -14,6 +14,7 @@
 mod adopt;
 mod check;
 mod copy;
+mod outside;
 mod rows;
 mod temporary;
 
@@ -30,6 +31,7 @@ use crate::scan::{Options, Scan, Sources, scan_tree};
 
 pub use check::Guard;
 use copy::{CopyJob, copy_tree};
+use outside::Outside;
 use rows::Rows;
 use temporary::Temporary;
 
@@ -134,7 +136,7 @@ impl Store {
 
     /// Copies a tree out: files 0644 or 0755 less the umask, never links that a step could write through.
     ///
-    /// `to` is not there, or an empty folder.
+    /// `to` is not there, or an empty folder; afterwards the copy is there whole, or it is as it was.
     ///
     /// # Errors
     /// [`Error::Damaged`], naming the file, where a byte is not what it was; the tree is then set aside.
@@ -147,12 +149,14 @@ impl Store {
         };
         let sources = Sources { root: content.clone(), ..Sources::default() };
         let job = CopyJob { manifest: &manifest, sources: &sources, links: None, cancelled: options.cancelled };
-        let (path, what) = match copy_tree(self.fs.as_ref(), &job, to) {
+        let copy = Outside::new(self.fs.as_ref(), to)?;
+        let (path, what) = match copy_tree(self.fs.as_ref(), &job, copy.path()) {
+            Ok(_) => return copy.finish(),
             Err(Error::Changed(path)) => (path, "is not what it was"),
             Err(Error::Io { path, source, .. }) if path.starts_with(&content) && is_something_else(&source) => {
                 (path, if source.kind() == ErrorKind::NotFound { "is missing" } else { "is not what it was" })
             }
-            other => return other.map(drop),
+            Err(error) => return Err(copy.told(error)),
         };
         let name = path.strip_prefix(&content).unwrap_or(&path).display().to_string();
         let problem = format!("{} {what}", if name.is_empty() { "its file" } else { &name });

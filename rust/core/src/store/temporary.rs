@@ -18,14 +18,12 @@ pub(super) struct Temporary<'a> {
 
 impl<'a> Temporary<'a> {
     pub(super) fn new(store: &'a Store) -> Result<Self> {
-        static COUNT: AtomicU64 = AtomicU64::new(0);
         let fs = store.fs.as_ref();
         let folder = store.root.join(FOLDER);
         if !store.swept.swap(true, Ordering::Relaxed) {
             sweep(fs, &folder);
         }
-        let number = COUNT.fetch_add(1, Ordering::Relaxed);
-        let path = folder.join(format!("{}-{number}", owner()));
+        let path = folder.join(unique());
         fs.make_folders(&path, 0o700).map_err(|e| Error::io("make", &path, e))?;
         Ok(Self { fs, path, kept: false })
     }
@@ -46,6 +44,12 @@ impl Drop for Temporary<'_> {
             let _ = self.fs.remove_all(&self.path);
         }
     }
+}
+
+/// A name that no other process gives, nor this one twice: its number, its start, and a count.
+pub(super) fn unique() -> String {
+    static COUNT: AtomicU64 = AtomicU64::new(0);
+    format!("{}-{}", owner(), COUNT.fetch_add(1, Ordering::Relaxed))
 }
 
 /// This process, so that another with the same number is not taken for it: number and start.
