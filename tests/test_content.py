@@ -547,3 +547,29 @@ def test_a_scan_writes_nothing_in_what_it_reads(tmp_path: Path) -> None:
     scan_code(tmp_path)
     scan_tree(tmp_path)
     assert stats(tmp_path) == before
+
+
+NO_THREADS = """
+import sys
+from scriptstep.content import ContentStore, scan
+root, trees, copy = sys.argv[1:]
+found, store = scan(root), ContentStore(trees)
+store.save(root, found)
+store.restore(found.digest, copy)
+assert scan(copy) == found and store.verify(found.digest) == []
+print(found.digest)
+"""
+
+
+def test_where_the_system_gives_no_thread_the_one_that_calls_does_it_all(tmp_path: Path) -> None:
+    root = tmp_path / "code"
+    for number in range(3_000):
+        path = root / f"d{number % 30 if number < 600 else 'wide'}" / f"f{number}"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(str(number))
+    (root / "large").write_bytes(bytes(3 << 20))
+    # No stack is that large.
+    environment = {**os.environ, "RUST_MIN_STACK": str(1 << 46)}
+    command = [sys.executable, "-c", NO_THREADS, str(root), str(tmp_path / "trees"), str(tmp_path / "copy")]
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=100, check=False)
+    assert (done.returncode, done.stdout.strip()) == (0, scan_code(root).digest), done.stderr

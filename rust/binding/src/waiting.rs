@@ -4,6 +4,7 @@ use std::cell::Cell;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{RecvTimeoutError, channel};
 use std::sync::{Mutex, PoisonError};
+use std::thread::Builder;
 use std::time::{Duration, Instant};
 
 use pyo3::prelude::*;
@@ -94,14 +95,25 @@ pub fn wait_for<T: Send>(
     work: impl FnOnce(&AtomicBool, &Progress) -> Result<T> + Send,
 ) -> PyResult<T> {
     let listener = Listener::new(on_progress);
+    let work = Mutex::new(Some(work));
+    let act = || {
+        let work = work.lock().unwrap_or_else(PoisonError::into_inner).take();
+        work.map(|work| work(&listener.cancelled, &listener.progress))
+    };
     let done = py.detach(|| {
         std::thread::scope(|scope| {
             let (sender, told) = channel();
-            let listener = &listener;
-            scope.spawn(move || {
-                // The receiver outlives the scope's threads.
-                let _ = sender.send(work(&listener.cancelled, &listener.progress));
+            let act = &act;
+            let started = Builder::new().spawn_scoped(scope, move || {
+                if let Some(done) = act() {
+                    // The receiver outlives the scope's threads.
+                    let _ = sender.send(done);
+                }
             });
+            if started.is_err() {
+                // The system gives no thread: it is done here, and nobody listens.
+                return act();
+            }
             loop {
                 match told.recv_timeout(LISTEN) {
                     Ok(done) => return Some(done),

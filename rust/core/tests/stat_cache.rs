@@ -6,11 +6,12 @@ mod support;
 
 use std::fs;
 use std::path::PathBuf;
-use std::sync::atomic::Ordering;
+use std::sync::atomic::{AtomicU64, Ordering};
 
+use scriptstep_core::digest::Digest;
 use scriptstep_core::scan::{Cost, Rules};
 
-use support::{Place, SECOND};
+use support::{Call, Meanwhile, Place, SECOND};
 
 fn read(place: &Place) -> u64 {
     place.checked().cost.files_read
@@ -333,4 +334,32 @@ fn nothing_is_kept_where_the_cache_lies_on_another_device() {
         assert_eq!(found.cost.files_read, 20);
     }
     fs::remove_dir_all(&folder).unwrap();
+}
+
+#[test]
+fn a_rule_file_that_is_written_while_its_folder_is_looked_at_comes_with_its_own_selection() {
+    for turn in 1..4 {
+        let place = Place::new("rules-meanwhile");
+        place.write(".gitignore", b"*.log\n");
+        place.write("a.log", b"left out");
+        place.write("b.py", b"content");
+        place.pass(100);
+        place.checked();
+        place.pass(100);
+        let asked = AtomicU64::new(0);
+        let fs = Meanwhile(&place.fs, |call, name: &str| {
+            if call == Call::Stat && name == ".gitignore" && asked.fetch_add(1, Ordering::Relaxed) + 1 == turn {
+                place.write(".gitignore", b"*.py\n");
+            }
+        });
+        let found = place.scan_with(&fs, Rules::Git, true).unwrap();
+        let old = [".gitignore", "b.py"];
+        let new = [".gitignore", "a.log"];
+        let rules = found.manifest.get(b".gitignore").unwrap().digest;
+        let names: Vec<_> =
+            found.manifest.entries().map(|entry| String::from_utf8_lossy(entry.path).into_owned()).collect();
+        let wanted = if rules == Digest::of(b"*.py\n") { new } else { old };
+        assert_eq!(names, wanted, "written before it was asked for the {turn}. time");
+        assert_eq!(place.checked().manifest.len(), 2);
+    }
 }

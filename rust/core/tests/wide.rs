@@ -14,11 +14,11 @@ use std::thread::ThreadId;
 use std::time::Duration;
 
 use scriptstep_core::Error;
-use scriptstep_core::fs::{Fs, OsFs, Stat};
+use scriptstep_core::fs::{Fs, OsFs};
 use scriptstep_core::scan::{Options, Rules, scan};
 use scriptstep_core::store::Store;
 
-use support::{Place, listed};
+use support::{Call, Meanwhile, Place, listed};
 
 const FILES: usize = 10_000;
 
@@ -172,50 +172,21 @@ fn wide_folders_among_others_are_found_whole() {
     adopted.verify(digest, &Options::default()).unwrap();
 }
 
-/// Writes to a file when another one is opened, long after it was looked at.
-struct Editing<'a>(&'a Place, AtomicBool);
-
-impl Fs for Editing<'_> {
-    fn stat_at(&self, folder: BorrowedFd, name: &CStr) -> io::Result<Stat> {
-        self.0.fs.stat_at(folder, name)
-    }
-
-    fn stat_open(&self, file: BorrowedFd) -> io::Result<Stat> {
-        self.0.fs.stat_open(file)
-    }
-
-    fn touch(&self, path: &std::path::Path) -> io::Result<Stat> {
-        self.0.fs.touch(path)
-    }
-
-    fn keeps_times(&self, _folder: BorrowedFd) -> bool {
-        true
-    }
-
-    fn boot_id(&self) -> String {
-        self.0.fs.boot_id()
-    }
-
-    fn open_at(&self, folder: BorrowedFd, name: &CStr) -> io::Result<OwnedFd> {
-        // The first that is opened of a known folder is one that is read to see that the cache is right.
-        if name.to_bytes().starts_with(b"f") && !self.1.swap(true, Ordering::Relaxed) {
-            self.0.write(name.to_str().unwrap(), b"edited meanwhile");
-        }
-        OsFs.open_at(folder, name)
-    }
-}
-
 #[test]
 fn a_file_that_is_edited_before_it_is_audited_is_no_reason_to_doubt_the_cache() {
     let place = plant("wide-edited");
     place.pass(100);
     place.checked();
     place.pass(1);
-    let cache = Some(scriptstep_core::stat_cache::CacheOptions::new(&place.cache));
-    let fs = Editing(&place, AtomicBool::new(false));
-    let found =
-        scan(&fs, &place.root, &Options { rules: Rules::Git, cache, threads: 2, ..Options::default() }).unwrap();
-    assert!(fs.1.load(Ordering::Relaxed));
+    let was_edited = AtomicBool::new(false);
+    let fs = Meanwhile(&place.fs, |call, name: &str| {
+        // The first that is opened of a known folder is one that is read to see that the cache is right.
+        if call == Call::Open && name.starts_with('f') && !was_edited.swap(true, Ordering::Relaxed) {
+            place.write(name, b"edited meanwhile");
+        }
+    });
+    let found = place.scan_with(&fs, Rules::Git, true).unwrap();
+    assert!(was_edited.load(Ordering::Relaxed));
     assert_eq!(found.warnings, Vec::<String>::new());
     assert_eq!(found.cost.files_read, 1);
     // The cache is on still.

@@ -7,7 +7,7 @@ use std::collections::HashMap;
 use std::ffi::CStr;
 use std::fs;
 use std::io;
-use std::os::fd::BorrowedFd;
+use std::os::fd::{BorrowedFd, OwnedFd};
 use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
@@ -68,7 +68,7 @@ impl Fs for Clocked {
         OsFs.stat_at(folder, name).map(|stat| self.answered(stat))
     }
 
-    fn open_at(&self, folder: BorrowedFd, name: &CStr) -> io::Result<std::os::fd::OwnedFd> {
+    fn open_at(&self, folder: BorrowedFd, name: &CStr) -> io::Result<OwnedFd> {
         self.opened.fetch_add(1, Ordering::Relaxed);
         OsFs.open_at(folder, name)
     }
@@ -86,6 +86,44 @@ impl Fs for Clocked {
     fn boot_id(&self) -> String {
         "a boot".to_owned()
     }
+}
+
+/// Does something before a file is looked at or opened.
+pub struct Meanwhile<'a, F>(pub &'a Clocked, pub F);
+
+impl<F: Fn(Call, &str) + Send + Sync> Fs for Meanwhile<'_, F> {
+    fn stat_at(&self, folder: BorrowedFd, name: &CStr) -> io::Result<Stat> {
+        (self.1)(Call::Stat, name.to_str().unwrap());
+        self.0.stat_at(folder, name)
+    }
+
+    fn open_at(&self, folder: BorrowedFd, name: &CStr) -> io::Result<OwnedFd> {
+        (self.1)(Call::Open, name.to_str().unwrap());
+        self.0.open_at(folder, name)
+    }
+
+    fn stat_open(&self, file: BorrowedFd) -> io::Result<Stat> {
+        self.0.stat_open(file)
+    }
+
+    fn touch(&self, path: &Path) -> io::Result<Stat> {
+        self.0.touch(path)
+    }
+
+    fn keeps_times(&self, folder: BorrowedFd) -> bool {
+        self.0.keeps_times(folder)
+    }
+
+    fn boot_id(&self) -> String {
+        self.0.boot_id()
+    }
+}
+
+/// What is about to be done with a name.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub enum Call {
+    Stat,
+    Open,
 }
 
 /// A folder of its own, removed in the end.
@@ -236,12 +274,17 @@ impl Place {
     }
 
     pub fn try_scan(&self, rules: Rules, with_cache: bool) -> scriptstep_core::Result<Scan> {
+        self.scan_with(&self.fs, rules, with_cache)
+    }
+
+    /// Scans by other calls than its own.
+    pub fn scan_with(&self, fs: &dyn Fs, rules: Rules, with_cache: bool) -> scriptstep_core::Result<Scan> {
         let cache = with_cache.then(|| {
             let mut options = CacheOptions::new(&self.cache);
             options.is_eager = true;
             options
         });
-        scan(&self.fs, &self.root, &Options { rules, cache, threads: 2, ..Options::default() })
+        scan(fs, &self.root, &Options { rules, cache, threads: 2, ..Options::default() })
     }
 
     /// Scans by the cache.
