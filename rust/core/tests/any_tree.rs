@@ -169,7 +169,7 @@ fn both_walks_find_the_same_whatever_the_threads() {
         }
         plant(&mut Draw(seed), &code, 0);
         plant(&mut Draw(seed + 1_000_000), &folder.0.join("outside/a"), 2);
-        for rules in [Rules::Git, Rules::None] {
+        for rules in [Rules::Git, Rules::None, Rules::AzureMl] {
             let wanted = scan(&OsFs, &code, &Options { by_paths: true, ..options(rules) });
             for threads in [1, 2, 5] {
                 let found = scan(&OsFs, &code, &Options { threads, ..options(rules) });

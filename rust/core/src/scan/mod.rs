@@ -25,7 +25,7 @@ use crate::digest::Digest;
 use crate::error::{Error, Result};
 use crate::fs::{FileKind, Fs};
 use crate::manifest::Manifest;
-use crate::rules::{MAX_RULE_FILE_BYTES, SdkRules};
+use crate::rules::{MAX_RULE_FILE_BYTES, RuleStack, SdkRules, is_never_content};
 use crate::scan::assemble::manifest_of;
 use crate::scan::fast::Walk;
 use crate::scan::links::Realm;
@@ -313,6 +313,17 @@ fn read_sdk_rules(fs: &dyn Fs, folder: &OwnedFd, name: &CStr, root: &Path) -> Re
         }
     };
     Ok((SdkRules::parse(&bytes), Digest::of(&bytes)))
+}
+
+/// Whether rules leave an entry out; `stack` are those in force in its folder.
+fn is_left_out(rules: Rules, sdk: Option<&SdkRules>, stack: &RuleStack, place: &[u8], is_dir: bool) -> bool {
+    match (rules, sdk) {
+        (Rules::None, _) => false,
+        (Rules::AzureMl, Some(sdk)) => sdk.ignores(place),
+        _ => {
+            is_never_content(place.rsplit(|&byte| byte == b'/').next().unwrap_or(place)) || stack.ignores(place, is_dir)
+        }
+    }
 }
 
 /// Scans again, believing no row any more.

@@ -14,12 +14,14 @@ use crate::digest::Digest;
 use crate::error::{Error, Result};
 use crate::fs::{FileKind, Fs, Stat};
 use crate::manifest::{Entry, Manifest};
-use crate::rules::{MAX_RULE_FILE_BYTES, RuleFile, RuleStack, is_never_content};
+use crate::rules::{MAX_RULE_FILE_BYTES, RuleFile, RuleStack, SdkRules};
 use crate::scan::links::{Fate, Realm, fate};
 use crate::scan::read::TRIES;
 use crate::scan::row::Row;
 use crate::scan::survey::survey;
-use crate::scan::{Cost, OUTSIDE_SPECIAL, Options, Rules, SPECIAL, Scan, Sources, UTF16, unreadable, warning};
+use crate::scan::{
+    Cost, OUTSIDE_SPECIAL, Options, Rules, SPECIAL, Scan, Sources, UTF16, is_left_out, unreadable, warning,
+};
 use crate::threads::{lock, on_threads};
 
 /// Large enough that the calls do not show beside the hashing, small enough for every core's cache.
@@ -192,12 +194,18 @@ fn digest_file(fs: &dyn Fs, path: &Path, seen: &Stat, buffer: &mut [u8], options
 /// Walks a directory.
 fn walk(fs: &dyn Fs, canonical: &Path, options: &Options) -> Result<Walked> {
     let has_other = || fs.stat(&canonical.join(".amlignore")).is_ok();
-    let rule_file = (options.rules == Rules::Git).then(|| if has_other() { ".amlignore" } else { ".gitignore" });
+    let rule_file = options.rules.apply().then(|| if has_other() { ".amlignore" } else { ".gitignore" });
+    let sdk_rules = match rule_file.filter(|_| options.rules == Rules::AzureMl) {
+        Some(name) => Some(SdkRules::parse(&rule_file_bytes(fs, &canonical.join(name))?.unwrap_or_default())),
+        None => None,
+    };
+    let (rule_file, sdk_rules) = (rule_file.filter(|_| sdk_rules.is_none()), sdk_rules.as_ref());
     let rules = if options.rules == Rules::Git { RuleStack::with_builtins() } else { RuleStack::default() };
     let mut all = Walked::default();
     let mut jobs = vec![(Realm::new(canonical.to_path_buf()), rules)];
     while let Some((realm, rules)) = jobs.pop() {
-        let walker = Walker { fs, options, rule_file, realm: &realm, rules: &rules, shared: Mutex::default() };
+        let shared = Mutex::default();
+        let walker = Walker { fs, options, rule_file, sdk_rules, realm: &realm, rules: &rules, shared };
         let shared = walker.run();
         if let Some(fatal) = shared.fatal {
             return Err(fatal);
@@ -230,6 +238,8 @@ struct Walker<'a> {
     fs: &'a dyn Fs,
     options: &'a Options<'a>,
     rule_file: Option<&'static str>,
+    /// The SDK's rules, where those apply instead.
+    sdk_rules: Option<&'a SdkRules>,
     realm: &'a Realm,
     /// The rules in force above the realm.
     rules: &'a RuleStack,
@@ -289,11 +299,8 @@ impl Walker<'_> {
             let is_left_out = !path.is_empty() && self.is_environment(source, &path, self.rules);
             return if is_left_out { Ok(WalkState::Skip) } else { self.enter(source, &path, self.rules) };
         }
-        if self.options.rules == Rules::Git && is_never_content(entry.file_name().as_bytes()) {
-            return Ok(WalkState::Skip);
-        }
         let rules = self.rules_of_parent(source);
-        if rules.ignores(&path, is_dir) {
+        if self.is_left_out(&path, is_dir, &rules) {
             return Ok(WalkState::Skip);
         }
         if !is_dir {
@@ -307,6 +314,10 @@ impl Walker<'_> {
             self.add(path.clone(), source, What::Directory);
         }
         self.enter(source, &path, &rules)
+    }
+
+    fn is_left_out(&self, path: &[u8], is_dir: bool, rules: &RuleStack) -> bool {
+        is_left_out(self.options.rules, self.sdk_rules, rules, path, is_dir)
     }
 
     /// A folder that holds a virtual environment is left out, unless a rule brings it back.
@@ -346,7 +357,7 @@ impl Walker<'_> {
                 self.with(|shared| shared.walked.warnings.extend(said.map(|said| warning(source, said))));
                 self.add(path, source, What::Link(text));
             }
-            Fate::Through(_, stat) if stat.kind == FileKind::Directory && rules.ignores(&path, true) => {}
+            Fate::Through(_, stat) if stat.kind == FileKind::Directory && self.is_left_out(&path, true, rules) => {}
             Fate::Through(target, stat) if stat.kind == FileKind::Directory => {
                 if !self.options.rules.apply() {
                     self.add(path.clone(), &target, What::Directory);
@@ -373,41 +384,16 @@ impl Walker<'_> {
         }
         let mut rules = above.clone();
         if let Some(name) = self.rule_file
-            && let Some(bytes) = self.read_rule_file(&source.join(name))?
+            && let path = source.join(name)
+            && let Some(bytes) = rule_file_bytes(self.fs, &path)?
         {
+            if bytes.starts_with(b"\xff\xfe") || bytes.starts_with(b"\xfe\xff") {
+                self.with(|shared| shared.walked.warnings.push(warning(&path, UTF16)));
+            }
             rules = rules.push(place, Arc::new(RuleFile::parse(name.as_bytes(), &bytes)));
         }
         self.with(|shared| shared.stacks.insert(source.to_path_buf(), rules));
         Ok(WalkState::Continue)
-    }
-
-    /// The bytes of a rule file; none where there is no regular file of that name: git follows no link there.
-    fn read_rule_file(&self, path: &Path) -> Result<Option<Vec<u8>>> {
-        match self.fs.stat(path) {
-            Ok(stat) if stat.kind == FileKind::File => {}
-            _ => return Ok(None),
-        }
-        let wrong = |reason: String| Error::RuleFile { path: path.to_path_buf(), reason };
-        let mut file = self.fs.open(path, false).map_err(|e| match e.kind() {
-            ErrorKind::NotFound => Error::io("read", path, e),
-            kind => wrong(format!("cannot be read: {kind}")),
-        })?;
-        match file.stat() {
-            Ok(stat) if stat.kind == FileKind::File => {}
-            _ => return Ok(None),
-        }
-        let mut bytes = Vec::new();
-        (&mut file)
-            .take(MAX_RULE_FILE_BYTES + 1)
-            .read_to_end(&mut bytes)
-            .map_err(|e| wrong(format!("cannot be read: {}", e.kind())))?;
-        if bytes.len() as u64 > MAX_RULE_FILE_BYTES {
-            return Err(wrong("is over 1 MB: that is no ignore file".to_owned()));
-        }
-        if bytes.starts_with(b"\xff\xfe") || bytes.starts_with(b"\xfe\xff") {
-            self.with(|shared| shared.walked.warnings.push(warning(path, UTF16)));
-        }
-        Ok(Some(bytes))
     }
 
     fn rules_of_parent(&self, source: &Path) -> RuleStack {
@@ -435,6 +421,32 @@ impl Walker<'_> {
             shared.walked.special.push(path);
         });
     }
+}
+
+/// The bytes of a rule file; none where there is no regular file of that name: git follows no link there.
+fn rule_file_bytes(fs: &dyn Fs, path: &Path) -> Result<Option<Vec<u8>>> {
+    match fs.stat(path) {
+        Ok(stat) if stat.kind == FileKind::File => {}
+        _ => return Ok(None),
+    }
+    let wrong = |reason: String| Error::RuleFile { path: path.to_path_buf(), reason };
+    let mut file = fs.open(path, false).map_err(|e| match e.kind() {
+        ErrorKind::NotFound => Error::io("read", path, e),
+        kind => wrong(format!("cannot be read: {kind}")),
+    })?;
+    match file.stat() {
+        Ok(stat) if stat.kind == FileKind::File => {}
+        _ => return Ok(None),
+    }
+    let mut bytes = Vec::new();
+    (&mut file)
+        .take(MAX_RULE_FILE_BYTES + 1)
+        .read_to_end(&mut bytes)
+        .map_err(|e| wrong(format!("cannot be read: {}", e.kind())))?;
+    if bytes.len() as u64 > MAX_RULE_FILE_BYTES {
+        return Err(wrong("is over 1 MB: that is no ignore file".to_owned()));
+    }
+    Ok(Some(bytes))
 }
 
 fn error_path(error: &ignore::Error) -> Option<&Path> {

@@ -9,14 +9,14 @@ use std::sync::Arc;
 
 use crate::error::{Error, Result};
 use crate::fs::{FileKind, Stat};
-use crate::rules::{RuleStack, is_never_content};
+use crate::rules::RuleStack;
 use crate::scan::fast::{Job, kind_of};
 use crate::scan::folder::{Items, What};
 use crate::scan::links::{Fate, fate};
 use crate::scan::read::failed;
 use crate::scan::worker::wide::{BATCH, Candidate};
 use crate::scan::worker::{Below, Outcome, Worker, note_special, os, place_below, told, with_nul, without_nul};
-use crate::scan::{OUTSIDE_SPECIAL, Rules, SPECIAL, warning};
+use crate::scan::{OUTSIDE_SPECIAL, Rules, SPECIAL, is_left_out, warning};
 use crate::stat_cache::{Known, Record};
 
 const ENVIRONMENT: &[u8] = b"pyvenv.cfg";
@@ -76,7 +76,7 @@ impl Worker<'_> {
                 }
                 Err(error) => return Err(told(job, name, error)),
             };
-            if self.is_left_out(&place, name.to_bytes(), kind == FileKind::Directory, &outcome.rules) {
+            if self.is_left_out(&place, kind == FileKind::Directory, &outcome.rules) {
                 if self.walk.options.names_left_out {
                     let end: &[u8] = if kind == FileKind::Directory { b"/" } else { b"" };
                     outcome.found.left_out.push([&place, end].concat());
@@ -119,12 +119,8 @@ impl Worker<'_> {
     }
 
     /// Whether rules leave an entry out; `rules` are those in force in its folder.
-    fn is_left_out(&self, place: &[u8], name: &[u8], is_dir: bool, rules: &RuleStack) -> bool {
-        match (self.walk.options.rules, self.walk.sdk_rules) {
-            (Rules::None, _) => false,
-            (Rules::AzureMl, Some(sdk)) => sdk.ignores(place),
-            _ => is_never_content(name) || rules.ignores(place, is_dir),
-        }
+    fn is_left_out(&self, place: &[u8], is_dir: bool, rules: &RuleStack) -> bool {
+        is_left_out(self.walk.options.rules, self.walk.sdk_rules, rules, place, is_dir)
     }
 
     /// Files of the folder that are content: those that are not known are read.
@@ -192,7 +188,7 @@ impl Worker<'_> {
                 items.push(name, What::Link(text));
             }
             Fate::Through(target, stat) if stat.kind == FileKind::Directory => {
-                if self.is_left_out(&place[..place.len() - 1], name.to_bytes(), true, &outcome.rules) {
+                if self.is_left_out(&place[..place.len() - 1], true, &outcome.rules) {
                     return Ok(());
                 }
                 self.push_folder(items, name.to_bytes(), false);
