@@ -1,0 +1,24 @@
+"""What a directory holds, exactly, and the store that keeps whole trees: the Python face of the Rust core.
+
+Paths below a root are bytes, `/` between their parts; digests are 64 hex digits of BLAKE3.
+"""
+
+from scriptstep.content.manifest import Change, Cost, Entry, Manifest, digest_bytes
+from scriptstep.content.scanning import Explanation, OnProgress, Survey, explain, left_out, scan
+from scriptstep.content.store import ContentStore, Guard
+
+__all__ = [
+    "Change",
+    "ContentStore",
+    "Cost",
+    "Entry",
+    "Explanation",
+    "Guard",
+    "Manifest",
+    "OnProgress",
+    "Survey",
+    "digest_bytes",
+    "explain",
+    "left_out",
+    "scan",
+]
