@@ -54,6 +54,8 @@ class Submission:
         jobs: Most steps side by side; None for the number of cores.
         display_name: Name to show.
         pipeline_outputs: Name of a pipeline output to (node id, port).
+        alone: Whether the graph is one step, and the run is that step: no pipeline is above it.
+        parent: The run that one which is alone is part of, or None.
     """
 
     graph: Graph
@@ -69,6 +71,13 @@ class Submission:
     jobs: int | None = None
     display_name: str | None = None
     pipeline_outputs: dict[str, tuple[str, str]] = field(default_factory=dict)
+    alone: bool = False
+    parent: RunRow | None = None
+
+    @property
+    def good_end(self) -> str:
+        """Status of a run that came to a good end, as the SDK has it for each kind."""
+        return "Completed" if self.alone else "Finished"
 
     @property
     def catalog(self) -> LocalCatalog:
@@ -200,6 +209,9 @@ class _Coordinator:
         common: dict[str, Any] = {"workspace": self._workspace.name, "experiment": self._s.experiment, "created": stamp}
         with self._history.transaction():
             self._history.add_experiment(self._workspace.name, self._s.experiment)
+            if self._s.alone:
+                self._run_row = self._record_alone(common, str(directory))
+                return
             self._run_row = self._history.add_run(
                 RunRow(
                     **common,
@@ -228,10 +240,30 @@ class _Coordinator:
                         root=self.run_id,
                         directory=str(directory / name),
                         node_id=node_id,
-                        script=spec.script_name,
+                        script=spec.script_name or None,
                         compute=spec.compute[0] if spec.compute else None,
                     )
                 )
+
+    def _record_alone(self, common: dict[str, Any], directory: str) -> RunRow:
+        ((node_id, spec),) = self._specs.items()
+        row = self._rows[node_id] = self._history.add_run(
+            RunRow(
+                **common,
+                id=self.run_id,
+                kind="script",
+                name=self._s.display_name or spec.name,
+                parent=self._s.parent.id if self._s.parent else None,
+                directory=directory,
+                description=self._s.description,
+                node_id=node_id,
+                script=spec.script_name or None,
+                compute=spec.compute[0] if spec.compute else None,
+                owner=self._lock.owner,
+            )
+        )
+        self._history.set_tags(self.run_id, self._s.tags)
+        return row
 
     # --- the thread
 
@@ -251,7 +283,7 @@ class _Coordinator:
                 )
             )
             self._coordinate(run)
-            status = "Canceled" if self._cancelled else "Failed" if self._failed else "Finished"
+            status = "Canceled" if self._cancelled else "Failed" if self._failed else self._s.good_end
         except AzureMLException as mistake:
             error = {"message": mistake.message, "help": mistake.help}
             console().send(Notice("error", mistake.message, mistake.help))
@@ -273,6 +305,8 @@ class _Coordinator:
                     "message": f"failed: {named}",
                     "steps": {self._specs[n].name: m for n, m in self._failed.items()},
                 }
+                if self._s.alone:
+                    error["message"] = next(iter(self._failed.values()))
             self._history.update_run(self.run_id, status=status, ended=now(), error=error)
             done = self._counts
             helped = f"scriptstep logs {self.run_id[:4]}" if self._failed else None

@@ -227,6 +227,8 @@ class Planner:
 
     def _verdict(self, plan: StepPlan) -> Verdict:
         spec, against = plan.spec, plan.previous.run if plan.previous else None
+        if self._s.alone:
+            return Verdict(None, ("submitted by itself",), against=against)
         if self._s.regenerate_outputs:
             return Verdict(None, ("regenerate_outputs=True",), against=against)
         if not spec.allow_reuse:

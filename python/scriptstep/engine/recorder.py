@@ -56,7 +56,10 @@ class Recorder:
         self._workspace, self._run = submission.workspace, run
         home = self._workspace._place.home
         self._catalog: LocalCatalog = submission.catalog
-        self._parent_folder = home / run.directory
+        # A run that is alone is its own step: above it there may be nothing.
+        above = submission.parent if submission.alone else run
+        self._parent_id = above.id if above is not None else ""
+        self._parent_folder = home / (above or run).directory
         self._facts = RunFacts(
             home=home,
             bootstrap=Path(scriptstep.runtime.__file__).parent / "bootstrap",
@@ -102,7 +105,7 @@ class Recorder:
         return stage(
             plan.spec,
             plan.row.id,
-            self._run.id,
+            self._parent_id,
             plan.folder,
             self._facts,
             plan.inputs,
@@ -137,7 +140,7 @@ class Recorder:
         collected = adopt_outputs(plan.spec, plan.folder, self._store)
         self._check_written(plan, collected)
         artifacts = adopt_artifacts(plan.folder, self._store)
-        warnings, reusable = list(collected.warnings), not plan.taker.cancelled
+        warnings, reusable = list(collected.warnings), not (plan.taker.cancelled or self._s.alone)
         if changed := self._inputs_changed(plan):
             reusable = False
             warnings.append(
@@ -161,7 +164,7 @@ class Recorder:
             )
             self._history.update_run(
                 plan.row.id,
-                status="Finished",
+                status=self._s.good_end,
                 ended=now(),
                 exit_code=0,
                 artifacts=artifacts,
@@ -242,7 +245,7 @@ class Recorder:
     # --- parts
 
     def _target(self, plan: StepPlan) -> Target:
-        return Target(self._catalog, plan.row.id, self._run.id, self._parent_folder)
+        return Target(self._catalog, plan.row.id, self._parent_id, self._parent_folder)
 
     def _done(self, plan: StepPlan, outputs: Mapping[str, str], origin: str) -> None:
         self._planner.outputs[plan.node_id] = dict(outputs)
@@ -325,6 +328,8 @@ class Recorder:
         return Path(Datastore.get(self._workspace, self._datastore_name(name))._root())
 
     def _properties(self, plan: StepPlan) -> dict[str, str]:
+        if self._s.alone:
+            return {}
         return {
             "azureml.runsource": "azureml.StepRun",
             "azureml.nodeid": plan.node_id,

@@ -29,6 +29,7 @@ _AFTER_EXIT_S = 2.0  # for what a script left behind, between SIGTERM and SIGKIL
 _ORPHANED_S = 0.5  # the same, once there is no coordinator any more
 _GIVE_UP_S = 20.0  # after SIGKILL: what is stuck in the kernel then is named, and left
 _KILL_AGAIN_S = 0.02
+_LONGEST_WAIT_S = 3600.0  # poll takes no more than 24 days, and an attempt may last longer
 
 _PR_SET_PDEATHSIG = 1
 _PR_SET_CHILD_SUBREAPER = 36
@@ -194,7 +195,7 @@ class Guard:
             longest = self.deadline - now
         else:
             return None
-        return max(0, int(longest * 1000) + 1)
+        return max(0, int(min(longest, _LONGEST_WAIT_S) * 1000) + 1)
 
     def _hear(self) -> bool:
         """Reads an order, which can only be to end. Returns whether more may come."""
