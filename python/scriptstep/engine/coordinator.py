@@ -9,17 +9,18 @@ import traceback
 import uuid
 from collections import deque
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from scriptstep.console import Notice, RunEnded, RunStarted, StepEnded, StepStarted, Verdict, console
+from scriptstep.console import Notice, RunEnded, RunStarted, StepEnded, StepStarted, Verdict, console, notice
 from scriptstep.console.log_tail import log_tail
 from scriptstep.engine.attempt import State, Status
 from scriptstep.engine.endings import why_ended, why_refused
 from scriptstep.engine.executors.git_source import GitSources
 from scriptstep.engine.executors.local import LocalExecutor
 from scriptstep.engine.planner import Planner, StepPlan
+from scriptstep.engine.processes import failed_rank
 from scriptstep.engine.recorder import Recorder
 from scriptstep.engine.run_lock import RunLock
 from scriptstep.engine.staging import plain
@@ -425,8 +426,11 @@ class _Coordinator:
             self._fail(plan.node_id, why_refused(plan.spec, mistake), None, None)
             return [plan.node_id]
         plan.handle = executor.submit(attempt)
+        plan.logs = tuple(map(Path, attempt.logs))
         self._running[plan.handle] = plan
-        console().send(StepStarted(plan.spec.name, self.run_id, attempt.log))
+        if attempt.node_count > 1:
+            notice("nodes are simulated: all processes of a step run on this machine", level="warning")
+        console().send(StepStarted(plan.spec.name, self.run_id, (*attempt.logs, attempt.log)[0]))
         return []
 
     def _collect(self, executor: LocalExecutor) -> list[str]:
@@ -449,6 +453,8 @@ class _Coordinator:
             self._tell(spec, "cancelled", plan.seconds(status), "")
             return
         if status.state is not State.SUCCEEDED:
+            if status.state is State.FAILED and status.rank is None:
+                status = replace(status, rank=failed_rank(plan.folder.log))
             self._fail(plan.node_id, why_ended(spec, status), plan, status)
             return
         try:
@@ -465,11 +471,13 @@ class _Coordinator:
         self._failed[node_id] = message
         self._counts["failed"] += 1
         row, spec = self._rows[node_id], self._specs[node_id]
-        error = {"message": message, "step": spec.name}
+        error: dict[str, Any] = {"message": message, "step": spec.name}
         tail: list[str] = []
         if plan is not None and status is not None:
+            if status.rank is not None:
+                error["rank"] = status.rank
             self._recorder.stopped(plan, "Failed", error, status)
-            tail = log_tail(plan.folder.log)
+            tail = log_tail(plan.log_of(status.rank))
         else:
             self._history.update_run(row.id, status="Failed", ended=now(), error=error)
         seconds = plan.seconds(status) if plan is not None and status is not None else None

@@ -68,6 +68,7 @@ class StepPlan:
         guards: Trees that it is handed on, with their rows before it starts.
         taker: Takes its events in.
         handle: The executor's handle, once it is submitted.
+        logs: Log of each rank, where it runs in several processes.
     """
 
     node_id: str
@@ -85,6 +86,11 @@ class StepPlan:
     guards: dict[str, Any] = field(default_factory=dict)
     taker: EventTaker | None = None
     handle: str = ""
+    logs: tuple[Path, ...] = ()
+
+    def log_of(self, rank: int | None) -> Path:
+        """Returns: the log of a rank; of the first, where nobody knows which."""
+        return self.logs[rank or 0] if self.logs else self.folder.log
 
     @staticmethod
     def seconds(status: Status) -> float:

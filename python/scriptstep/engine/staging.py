@@ -16,6 +16,7 @@ from typing import Any
 from scriptstep.content import ContentStore
 from scriptstep.engine.attempt import Attempt
 from scriptstep.engine.command_line import command_argv, own_python
+from scriptstep.engine.processes import launch
 from scriptstep.engine.sources import ResolvedInput
 from scriptstep.errors import UserErrorException
 from scriptstep.graph import DataLocation, DatasetSource, InputRef, OutputRef, ParameterRef, Part, StepSpec
@@ -77,7 +78,7 @@ class StepFolder:
 
     @property
     def log(self) -> Path:
-        """Returns: what the script prints."""
+        """Returns: what the script prints, where it is one process; several have each a log beside it."""
         return self.path / "logs" / "std_log.txt"
 
     @property
@@ -188,21 +189,24 @@ def stage(
     if parent_id:
         env["AZUREML_PARENT_RUN_ID"] = parent_id
     env.update(_data_variables(spec, resolved, given, outputs))
+    started = launch(spec, argv, env["PATH"], folder.log)
     return Attempt(
         id=f"{run_id}-1",
         run_id=run_id,
         step=spec.name,
-        argv=tuple(argv),
-        env=env,
+        argv=tuple(started.argv),
+        env={**env, **started.env},
         cwd=str(folder.code),
-        log=str(folder.log),
+        log=str(started.log),
         snapshot=snapshot,
         inputs=given,
         outputs=outputs,
-        node_count=spec.run.node_count,
-        process_count=_process_count(spec),
+        node_count=started.node_count,
+        process_count=started.process_count,
         resources={},
         timeout_s=spec.run.timeout_s,
+        processes=started.processes,
+        logs=tuple(map(str, started.logs)),
     )
 
 
@@ -328,14 +332,6 @@ def _download(resolved: ResolvedInput, place: Path, store: ContentStore) -> None
             copy = place / name
             copy.parent.mkdir(parents=True, exist_ok=True)
             shutil.copyfile(file, copy)
-
-
-def _process_count(spec: StepSpec) -> int:
-    """Returns: processes on each node; workers and parameter servers count where TensorFlow is what runs them."""
-    run = spec.run
-    if run.framework.lower() == "tensorflow" and (run.communicator or "").lower() == "parameterserver":
-        return max(run.process_count_per_node, run.worker_count, run.parameter_server_count)
-    return run.process_count_per_node
 
 
 def used_parameters(spec: StepSpec) -> set[str]:

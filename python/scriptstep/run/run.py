@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, Any, NoReturn, TypeVar
 
 from scriptstep.errors import ArgumentError, NotRegisteredError, RunEnvironmentException
 from scriptstep.history import RunRow, now
-from scriptstep.run import files
 from scriptstep.run.finding import TYPES, is_wanted, known_id, rehydrated
 from scriptstep.run.metrics import Logs
 from scriptstep.run.missing import not_here
@@ -149,10 +148,10 @@ class Run(Logs, HasFiles):
         return details_of(self)
 
     def get_details_with_logs(self) -> dict[str, Any]:
-        """Returns: all about it, and what it printed."""
+        """Returns: all about it, and what its processes printed."""
         found = self.get_details()
-        log = self._catalog.files(self._id).get(files.LOG)
-        found["logFiles"] = {files.LOG: log.read_text("utf-8", "replace")} if log else {}
+        listed = self._catalog.files(self._id)
+        found["logFiles"] = {name: listed[name].read_text("utf-8", "replace") for name in found["logFiles"]}
         return found
 
     # --- which runs there are

@@ -16,7 +16,7 @@ from scriptstep.console.log_tail import log_tail
 from scriptstep.console.text import count
 from scriptstep.errors import ActivityFailedException
 from scriptstep.history import RunRow
-from scriptstep.run.files import LOG
+from scriptstep.run.files import log_of_rank
 from scriptstep.run.status import COORDINATED, ENDED, short, took, why
 
 if TYPE_CHECKING:
@@ -193,7 +193,7 @@ class _LogPrinter:
 
     def __call__(self, over: bool) -> None:
         if self._follower is None:
-            log = self._run._catalog.files(self._run.id).get(LOG)
+            log = log_of_rank(self._run._catalog.files(self._run.id))
             if log is None:
                 return
             self._follower = Follower(str(log))
@@ -235,7 +235,7 @@ class _Watcher:
         reason = why(row.verdict) or str((row.error or {}).get("message", ""))
         if row.status == "Failed":
             reason = str((row.error or {}).get("message", reason))
-            return StepEnded(row.name, "failed", took(row), reason, tail(self._run, row.id), self._run.id)
+            return StepEnded(row.name, "failed", took(row), reason, tail(self._run, row), self._run.id)
         if row.reused_from:
             origin = self._run._catalog.run(row.reused_from)
             told = f"from run {short(origin.parent or origin.id)}" if origin else reason
@@ -288,13 +288,13 @@ def failure(run: Run) -> ActivityFailedException:
         lines[0] = f"run {short(run.id)} failed: {message}"
     for step in steps:
         lines.append(f"{step.name}: {(step.error or {}).get('message', 'failed')}")
-        lines += [f"  | {line}" for line in tail(run, step.id)]
+        lines += [f"  | {line}" for line in tail(run, step)]
     return ActivityFailedException("\n".join(lines), help=f"scriptstep logs {short(run.id)}")
 
 
-def tail(run: Run, step: str) -> list[str]:
-    """Returns: the last lines that a step printed, a whole traceback where it ended with one."""
-    log = run._catalog.files(step).get(LOG)
+def tail(run: Run, step: RunRow) -> list[str]:
+    """Returns: the last lines of a step, or of its process that failed; a whole traceback where it ended with one."""
+    log = log_of_rank(run._catalog.files(step.id), int((step.error or {}).get("rank", 0)))
     if log is None:
         return []
     return log_tail(log)
