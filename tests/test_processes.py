@@ -50,19 +50,6 @@ SEEN = """
         while sum(n.startswith("spoke") for n in os.listdir()) < sum(map(len, cluster.values())):
             time.sleep(0.01)
 """
-# Starts ranks as Open MPI does: one variable each for its rank and their number, the first failure ends it.
-FAKE_MPIRUN = """
-    import os, subprocess, sys
-    assert sys.argv[1] == "-n", sys.argv
-    count = int(sys.argv[2])
-    ranks = [
-        subprocess.Popen(sys.argv[3:], env={**os.environ, "OMPI_COMM_WORLD_RANK": str(r), "OMPI_COMM_WORLD_SIZE": str(count)})
-        for r in range(count)
-    ]
-    codes = [r.wait() for r in ranks]
-    print("codes", codes)
-    sys.exit(max(codes))
-"""
 
 
 def distributed(job: Any, **given: Any) -> RunConfiguration:
@@ -88,15 +75,6 @@ def seen(run: Any, name: str) -> list[tuple[list[str], dict[str, str]]]:
 
 def has(module: str) -> bool:
     return subprocess.run([PYTHON, "-c", f"import {module}"], capture_output=True, check=False).returncode == 0
-
-
-@pytest.fixture
-def fake_mpirun(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    folder = tmp_path / "bin"
-    folder.mkdir()
-    (folder / "mpirun").write_text(f"#!{sys.executable}\n{dedent(FAKE_MPIRUN)}")
-    (folder / "mpirun").chmod(0o755)
-    monkeypatch.setenv("PATH", f"{folder}{os.pathsep}{os.environ['PATH']}")
 
 
 # --- what each process finds
