@@ -11,6 +11,7 @@ import scriptstep.runtime
 from scriptstep.content import ContentStore
 from scriptstep.engine.attempt import Attempt, Status
 from scriptstep.engine.effects import EventTaker, Target, reenact
+from scriptstep.engine.mlflow_files import read_mlflow
 from scriptstep.engine.outputs import Collected, Destinations, adopt_artifacts, adopt_outputs, register_output
 from scriptstep.engine.planner import Planner, StepPlan
 from scriptstep.engine.sources import ResolvedInput, file_rows
@@ -139,6 +140,7 @@ class Recorder:
         self._check_guards(plan)
         collected = adopt_outputs(plan.spec, plan.folder, self._store)
         self._check_written(plan, collected)
+        self._take_mlflow(plan)
         artifacts = adopt_artifacts(plan.folder, self._store)
         warnings, reusable = list(collected.warnings), not (plan.taker.cancelled or self._s.alone)
         if changed := self._inputs_changed(plan):
@@ -189,6 +191,7 @@ class Recorder:
         """
         if plan.taker is not None:
             plan.taker.take()
+        self._take_mlflow(plan)
         artifacts = None if plan.folder.artifacts.is_symlink() else adopt_artifacts(plan.folder, self._store)
         code = status.exit_code if status.signal is None else -status.signal
         fields: dict[str, Any] = {"artifacts": artifacts} if artifacts else {}
@@ -243,6 +246,14 @@ class Recorder:
         return "; ".join([source, *registered, *plan.verdict.notes])
 
     # --- parts
+
+    def _take_mlflow(self, plan: StepPlan) -> None:
+        logged = read_mlflow(plan.folder.mlflow, plan.row.id)
+        if not plan.folder.artifacts.is_symlink():
+            logged.place_artifacts(plan.folder.artifacts)
+        self._history.add_metrics(logged.metrics)
+        self._history.set_tags(plan.row.id, logged.tags)
+        shutil.rmtree(plan.folder.mlflow, ignore_errors=True)
 
     def _target(self, plan: StepPlan) -> Target:
         return Target(self._catalog, plan.row.id, self._parent_id, self._parent_folder)

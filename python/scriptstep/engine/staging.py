@@ -87,6 +87,11 @@ class StepFolder:
         return self.path / "events"
 
     @property
+    def mlflow(self) -> Path:
+        """Returns: where MLflow keeps what the script logs with it."""
+        return self.path / "mlflow"
+
+    @property
     def artifacts(self) -> Path:
         """Returns: the files of the run, as `get_file_names` lists them."""
         return self.path / "artifacts"
@@ -220,6 +225,8 @@ def _environment(
         path = [str(own_python(interpreter, folder.path / "bin")), *path, str(folder.code)]
     env["PATH"] = os.pathsep.join(dict.fromkeys(path))
     env.update(_FIXED)
+    env["MLFLOW_TRACKING_URI"] = folder.mlflow.as_uri()
+    env["MLFLOW_ALLOW_FILE_STORE"] = "true"  # later versions of MLflow write files only where told
     env.update(facts.inherited)
     env.update(spec.run.environment_variables)
     for name, value in spec.params.items():
