@@ -157,6 +157,24 @@ def test_mpi_a_rank_that_fails_is_named_with_its_last_lines(make_step: Make, run
         finished.wait_for_completion()
 
 
+def test_mpirun_that_starts_none_has_the_last_word(
+    make_step: Make, run: Start, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "bin").mkdir()
+    (tmp_path / "bin" / "mpirun").write_text("#!/bin/sh\necho no slots\nexit 3\n")
+    (tmp_path / "bin" / "mpirun").chmod(0o755)
+    monkeypatch.setenv("PATH", f"{tmp_path / 'bin'}{os.pathsep}{os.environ['PATH']}")
+    finished = run(make_step("mpi", SEEN, runconfig=distributed(MpiConfiguration(2))))
+    with pytest.raises(Exception, match="(?s)exit code 3.*no slots"):
+        finished.wait_for_completion()
+
+
+def test_a_framework_without_a_communicator_is_one_plain_process(make_step: Make, run: Start) -> None:
+    config = RunConfiguration(framework="PyTorch")
+    ((_, env),) = seen(run(make_step("plain", SEEN, runconfig=config)), "plain")
+    assert env == {}
+
+
 def test_mpi_without_mpirun_names_the_package(
     make_step: Make, run: Start, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -136,6 +136,20 @@ def test_data_goes_in_and_out_by_arguments(experiment: Experiment, source: Path,
     assert given["consumptionDetails"]["inputName"] == "raw"
 
 
+def test_data_references_stand_in_arguments_alone(experiment: Experiment, source: Path, project: Path, ws: Any) -> None:
+    store = ws.get_default_datastore()
+    (project / "raw.txt").write_text("raw")
+    store.upload_files([str(project / "raw.txt")], target_path="in")
+    write(source, "import os, sys; print([open(os.path.join(p, 'raw.txt')).read() for p in sys.argv[1:]])")
+    data = store.path("in").as_download()
+    run = experiment.submit(ScriptRunConfig(str(source), script="train.py", arguments=[data, data]))
+    run.wait_for_completion()
+    assert log_of(run, project) == "['raw', 'raw']\n"
+    run = experiment.submit(ScriptRunConfig(str(source), command=["cat", store.path("in/raw.txt").as_mount()]))
+    run.wait_for_completion()
+    assert log_of(run, project) == "raw"
+
+
 def test_a_command_runs_too(experiment: Experiment, source: Path, project: Path) -> None:
     for command in ("python train.py x && echo end", "python train.py x && echo end".split()):
         run = experiment.submit(ScriptRunConfig(str(source), command=command))

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from scriptstep.authoring.runconfig import RunConfiguration
+from scriptstep.data.references import DataReference
 from scriptstep.errors import ArgumentTypeError
 
 if TYPE_CHECKING:
@@ -21,7 +22,8 @@ class ScriptRunConfig:
     """A script or a command, and how it runs; `Experiment.submit` runs it.
 
     What it reads and writes stands in `arguments`, or in a list `command`: datasets by
-    `dataset.as_named_input(name)`, outputs as `OutputFileDatasetConfig`. It always runs: nothing is reused.
+    `dataset.as_named_input(name)`, data references, outputs as `OutputFileDatasetConfig`. It always runs: nothing is
+    reused.
 
     Args:
         source_directory: Folder of the script and of what it needs; the working directory where None.
@@ -105,7 +107,13 @@ class ScriptRunConfig:
         Raises:
             ArgumentError: Something cannot be, as of `PythonScriptStep` and `CommandStep`.
         """
-        common: dict[str, Any] = {"source_directory": self.source_directory, "runconfig": self.run_config}
+        given = self.command if isinstance(self.command, (list, tuple)) else self.arguments
+        read = [item for item in given or () if isinstance(item, DataReference)]
+        common: dict[str, Any] = {
+            "source_directory": self.source_directory,
+            "runconfig": self.run_config,
+            "inputs": list({id(item): item for item in read}.values()),
+        }
         if self.script is None and self.command is not None:
             from scriptstep.authoring.command_step import CommandStep
 

@@ -9,7 +9,7 @@ import traceback
 import uuid
 from collections import deque
 from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -24,76 +24,16 @@ from scriptstep.engine.processes import failed_rank
 from scriptstep.engine.recorder import Recorder
 from scriptstep.engine.run_lock import RunLock
 from scriptstep.engine.staging import plain
-from scriptstep.errors import AzureMLException, UserErrorException
-from scriptstep.graph import Graph, StepSpec
+from scriptstep.engine.submission import Submission
+from scriptstep.errors import AzureMLException
+from scriptstep.graph import StepSpec
 from scriptstep.history import RunRow, now
-from scriptstep.workspace.local_catalog import LocalCatalog
-from scriptstep.workspace.workspace import Workspace
 
-__all__ = ["ActiveRun", "Submission", "active", "start", "unfinished"]
+__all__ = ["ActiveRun", "active", "start", "unfinished"]
 
 _POLL_S = 0.05
 _CANCEL_POLL_S = 0.25
 _GIT_S = 1.0
-
-
-@dataclass
-class Submission:
-    """A pipeline to be run, and how.
-
-    Attributes:
-        graph: Its graph.
-        workspace: Where it runs.
-        experiment: Name of the experiment.
-        parameters: Value of every parameter of the graph.
-        default_datastore: Name of the pipeline's default datastore, or None for the workspace's.
-        continue_on_step_failure: Whether steps that do not need a failed one go on.
-        regenerate_outputs: Whether every step runs.
-        tags: Tags of the run.
-        description: Its description.
-        input_identity: "definition" or "content"; None for the setting.
-        jobs: Most steps side by side; None for the number of cores.
-        display_name: Name to show.
-        pipeline_outputs: Name of a pipeline output to (node id, port).
-        alone: Whether the graph is one step, and the run is that step: no pipeline is above it.
-        parent: The run that one which is alone is part of, or None.
-    """
-
-    graph: Graph
-    workspace: Workspace
-    experiment: str
-    parameters: dict[str, Any]
-    default_datastore: str | None = None
-    continue_on_step_failure: bool = False
-    regenerate_outputs: bool = False
-    tags: dict[str, str] = field(default_factory=dict)
-    description: str | None = None
-    input_identity: str | None = None
-    jobs: int | None = None
-    display_name: str | None = None
-    pipeline_outputs: dict[str, tuple[str, str]] = field(default_factory=dict)
-    alone: bool = False
-    parent: RunRow | None = None
-
-    @property
-    def good_end(self) -> str:
-        """Status of a run that came to a good end, as the SDK has it for each kind."""
-        return "Completed" if self.alone else "Finished"
-
-    @property
-    def catalog(self) -> LocalCatalog:
-        """The workspace's catalog, which writes the history.
-
-        Raises:
-            UserErrorException: Inside a step: there is none.
-        """
-        catalog = self.workspace._catalog
-        if not isinstance(catalog, LocalCatalog):
-            raise UserErrorException(
-                "a step cannot submit a pipeline of its own",
-                help="submit it from outside, or make its steps part of this one",
-            )
-        return catalog
 
 
 class ActiveRun:

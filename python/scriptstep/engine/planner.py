@@ -34,7 +34,7 @@ from scriptstep.runtime.revision import RUNTIME_REVISION
 
 if TYPE_CHECKING:
     from scriptstep.engine.attempt import Status
-    from scriptstep.engine.coordinator import Submission
+    from scriptstep.engine.submission import Submission
 
 __all__ = ["Planner", "StepPlan"]
 
@@ -89,8 +89,11 @@ class StepPlan:
     logs: tuple[Path, ...] = ()
 
     def log_of(self, rank: int | None) -> Path:
-        """Returns: the log of a rank; of the first, where nobody knows which."""
-        return self.logs[rank or 0] if self.logs else self.folder.log
+        """Returns: the log of a rank, of the first where nobody knows which; what started them, where none began."""
+        if not self.logs:
+            return self.folder.log
+        log = self.logs[rank or 0]
+        return log if log.exists() else self.folder.mpi_log
 
     @staticmethod
     def seconds(status: Status) -> float:

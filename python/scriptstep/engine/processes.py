@@ -102,7 +102,7 @@ def launch(spec: StepSpec, argv: Sequence[str], path: str, log: Path) -> Launch:
     per_node = run.process_count_per_node
     if kind == "tensorflow":
         processes, nodes, per_node = _tensorflow(run, argv), count, 1
-    elif kind == "pytorch" or count > 1:
+    elif kind == "pytorch":
         processes, nodes = _pytorch(spec, argv), run.node_count
     else:
         return Launch(argv, {}, log)
@@ -132,10 +132,12 @@ def _kind(run: RunSpec) -> Literal["mpi", "tensorflow", "pytorch", "plain"]:
         return "mpi"
     if framework == "tensorflow" and communicator == "parameterserver":
         return "tensorflow"
-    if framework == "pytorch" or communicator in ("nccl", "gloo"):
+    if communicator in ("nccl", "gloo"):
         return "pytorch"
-    # A count of MPI's own asks for it, whatever the communicator was left at.
-    return "mpi" if run.process_count_per_node > 1 else "plain"
+    # A count alone asks for several processes, whatever the communicator was left at.
+    if run.process_count_per_node > 1:
+        return "pytorch" if framework == "pytorch" else "mpi"
+    return "pytorch" if run.node_count > 1 else "plain"
 
 
 def _mpi_begin(log: Path) -> Path:

@@ -24,7 +24,7 @@ from scriptstep.workspace.datastore import Datastore
 from scriptstep.workspace.local_catalog import LocalCatalog
 
 if TYPE_CHECKING:
-    from scriptstep.engine.coordinator import Submission
+    from scriptstep.engine.submission import Submission
 
 __all__ = ["Recorder"]
 

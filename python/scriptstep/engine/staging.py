@@ -82,6 +82,11 @@ class StepFolder:
         return self.path / "logs" / "std_log.txt"
 
     @property
+    def mpi_log(self) -> Path:
+        """Returns: what mpirun itself prints, where it starts the script."""
+        return self.path / "logs" / "mpi_log.txt"
+
+    @property
     def events(self) -> Path:
         """Returns: what the script logs, tags and registers."""
         return self.path / "events"

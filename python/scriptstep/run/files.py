@@ -27,12 +27,13 @@ __all__ = [
 ]
 
 LOG = "user_logs/std_log.txt"
+_MPI_LOG = "user_logs/mpi_log.txt"
 _RANK_LOG = re.compile(r"user_logs/std_log_process_([0-9]+)\.txt")
 _SHOWN = 10
 
 
 def logs_of(files: Mapping[str, Path]) -> dict[int, Path]:
-    """Returns: what each process of a run printed, by rank; one process is rank 0.
+    """Returns: what each process of a run printed, by rank; one process is rank 0, as is an mpirun that started none.
 
     Args:
         files: All the run's files.
@@ -40,6 +41,8 @@ def logs_of(files: Mapping[str, Path]) -> dict[int, Path]:
     if LOG in files:
         return {0: files[LOG]}
     found = {int(match.group(1)): path for name, path in files.items() if (match := _RANK_LOG.fullmatch(name))}
+    if not found and _MPI_LOG in files:
+        return {0: files[_MPI_LOG]}
     return dict(sorted(found.items()))
 
 

@@ -75,7 +75,8 @@ def submit_pipeline(
     _check_options(tags, input_identity, jobs)
     if parent_run_id is not None:
         notice("parent_run_id is not used here: the run stands for itself", level="warning")
-    from scriptstep.engine.coordinator import Submission, start
+    from scriptstep.engine.coordinator import start
+    from scriptstep.engine.submission import Submission
 
     workspace = pipeline._workspace
     submission = Submission(
@@ -134,7 +135,8 @@ def submit_script(
     _check_options(tags, None, None)
     if unused:
         notice(f"the submit of a ScriptRunConfig does not use {', '.join(sorted(unused))}", level="warning")
-    from scriptstep.engine.coordinator import Submission, start
+    from scriptstep.engine.coordinator import start
+    from scriptstep.engine.submission import Submission
 
     pipeline = Pipeline(experiment.workspace, steps=[config._step()])
     active = start(
