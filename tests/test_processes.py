@@ -25,6 +25,7 @@ from scriptstep import (
     Experiment,
     MpiConfiguration,
     OutputFileDatasetConfig,
+    Pipeline,
     PipelineParameter,
     PyTorchConfiguration,
     RunConfiguration,
@@ -278,11 +279,13 @@ def test_one_process_that_fails_ends_the_step_and_is_named(make_step: Make, run:
     assert told("--rank", "-1").returncode == 2
 
 
-def test_cancelling_ends_every_process(make_step: Make, ws: Any) -> None:
-    from scriptstep import Pipeline
-
+@pytest.mark.parametrize("job", ["PyTorch", "MPI"])
+def test_cancelling_ends_every_process(job: str, make_step: Make, ws: Any, request: pytest.FixtureRequest) -> None:
+    if job == "MPI" and shutil.which("mpirun") is None:
+        request.getfixturevalue("fake_mpirun")
+    config = distributed(PyTorchConfiguration("Gloo", process_count=3) if job == "PyTorch" else MpiConfiguration(3))
     code = "import os, time; print(os.getpid(), flush=True); time.sleep(600)"
-    step = make_step("long", code, runconfig=distributed(PyTorchConfiguration("Gloo", process_count=3)))
+    step = make_step("long", code, runconfig=config)
     run = Experiment(ws, "test").submit(Pipeline(ws, steps=[step]))
     pids: list[int] = []
     while len(pids) < 3:
