@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import signal
+import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from textwrap import dedent
@@ -15,6 +17,21 @@ if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     signal.signal(signal.SIGINT, signal.default_int_handler)
 if signal.getsignal(signal.SIGQUIT) is signal.SIG_IGN:
     signal.signal(signal.SIGQUIT, signal.SIG_DFL)
+
+
+# Starts ranks as Open MPI does: one variable each for its rank and their number, the first failure ends it.
+FAKE_MPIRUN = """
+    import os, subprocess, sys
+    assert sys.argv[1] == "-n", sys.argv
+    count = int(sys.argv[2])
+    ranks = [
+        subprocess.Popen(sys.argv[3:], env={**os.environ, "OMPI_COMM_WORLD_RANK": str(r), "OMPI_COMM_WORLD_SIZE": str(count)})
+        for r in range(count)
+    ]
+    codes = [r.wait() for r in ranks]
+    print("codes", codes)
+    sys.exit(max(codes))
+"""
 
 
 @pytest.fixture
@@ -90,3 +107,13 @@ def verdicts() -> Callable[[Any], dict[str, str]]:
         return told
 
     return tell
+
+
+@pytest.fixture
+def fake_mpirun(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Puts an mpirun of our own first in PATH: it starts ranks as Open MPI does, and is there everywhere."""
+    folder = tmp_path / "bin"
+    folder.mkdir()
+    (folder / "mpirun").write_text(f"#!{sys.executable}\n{dedent(FAKE_MPIRUN)}")
+    (folder / "mpirun").chmod(0o755)
+    monkeypatch.setenv("PATH", f"{folder}{os.pathsep}{os.environ['PATH']}")

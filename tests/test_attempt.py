@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from scriptstep.engine.attempt import Attempt, State, Status
+from scriptstep.engine.attempt import Attempt, Process, State, Status
 from scriptstep.errors import ArgumentError, UserErrorException
 
 TEXT = st.text(st.characters())  # lone surrogates too: bytes of a name that are no UTF-8
@@ -31,6 +31,10 @@ ATTEMPTS = st.builds(
     process_count=st.integers(1, 1000),
     resources=st.dictionaries(TEXT, st.integers() | TEXT | st.none(), max_size=3),
     timeout_s=st.none() | st.floats(0, 1e9) | st.integers(0, 10**6),
+    processes=st.lists(
+        st.builds(Process, st.lists(TEXT, min_size=1, max_size=3).map(tuple), TABLE, st.booleans()), max_size=3
+    ).map(tuple),
+    logs=st.lists(TEXT, max_size=3).map(tuple),
 )
 MADE = Attempt(
     "a-1", "a", "train", ("python", "x.py"), {"A": "1"}, "/code", "/log", "00" * 32, {"in": "/i"}, {"out": "/o"}
@@ -71,6 +75,9 @@ def test_what_needs_not_be_said_has_a_default() -> None:
         ("timeout_s", "60", "timeout_s must be a number of seconds or null"),
         ("timeout_s", -1, "timeout_s must be a number"),
         ("timeout_s", float("nan"), "timeout_s must be a number"),
+        ("logs", "a.txt", "logs must be a list of text"),
+        ("processes", [{"argv": ["x"], "env": {}}], "processes must be a list of processes"),
+        ("processes", [{"argv": [], "env": {}, "server": False}], "processes must be a list of processes"),
     ],
 )
 def test_a_field_of_the_wrong_type_is_named(field: str, value: Any, words: str) -> None:

@@ -108,13 +108,6 @@ def test_what_no_process_can_be_given_is_told(executor: LocalExecutor, tmp_path:
     assert ("argument 2" if wrong == "argument" else "environment variable") in status.message
 
 
-def test_several_processes_are_refused_and_said(executor: LocalExecutor, tmp_path: Path) -> None:
-    status = finish(executor, executor.submit(attempt(tmp_path, "", node_count=2, process_count=3)))
-    assert status.state is State.FAILED
-    assert status.message is not None
-    assert "2 nodes and 3 processes" in status.message
-
-
 def test_an_executor_without_room_for_one_attempt_is_an_error() -> None:
     with pytest.raises(ArgumentError, match="jobs=0"):
         LocalExecutor(0)

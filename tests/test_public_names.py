@@ -222,8 +222,9 @@ def test_run_configuration_environment_and_conda_dependencies(make_step: Make, w
     assert "A is b" in log_of(run(step), "config")
 
 
+@pytest.mark.usefixtures("fake_mpirun")
 @pytest.mark.parametrize("kind", ["MpiConfiguration", "TensorflowConfiguration", "PyTorchConfiguration"])
-def test_one_process_of_each_framework_runs_and_two_are_refused(kind: str, make_step: Make, run: Make) -> None:
+def test_one_process_and_two_of_each_framework_run(kind: str, make_step: Make, run: Make) -> None:
     def step(count: int) -> Any:
         config = RunConfiguration(framework="Python")
         if kind == "MpiConfiguration":
@@ -238,19 +239,19 @@ def test_one_process_of_each_framework_runs_and_two_are_refused(kind: str, make_
             config.pytorch = PyTorchConfiguration("Gloo")
         return make_step("wide", "print('one')", runconfig=config)
 
-    (done,) = run(step(1)).find_step_run("wide")
-    assert done.get_status() == "Finished", done.get_details()
-    (refused,) = run(step(2)).find_step_run("wide")
-    assert refused.get_status() == "Failed"
-    assert "not supported yet" in refused.get_details()["error"]["message"]
+    for count in (1, 2):
+        (done,) = run(step(count)).find_step_run("wide")
+        assert done.get_status() == "Finished", done.get_details()
+        told = [text for name, text in done.get_details_with_logs()["logFiles"].items() if "std_log" in name]
+        assert told == ["one\n"] * count
 
 
 def test_runconfig_pipeline_params_set_counts_when_the_pipeline_runs(make_step: Make, run: Make) -> None:
     nodes = PipelineParameter("nodes", default_value=1)
     step = make_step("wide", "print(1)", runconfig_pipeline_params={"NodeCount": nodes})
     assert run(step).get_status() == "Finished"
-    refused = run(step, pipeline_parameters={"nodes": 3})
-    assert "3 nodes" in refused.find_step_run("wide")[0].get_details()["error"]["message"]
+    (wide,) = run(step, pipeline_parameters={"nodes": 3}).find_step_run("wide")
+    assert list(wide.get_details()["logFiles"]) == [f"user_logs/std_log_process_0{rank}.txt" for rank in range(3)]
 
 
 @pytest.mark.parametrize("how", ["object", "name", "tuple", "runconfig", "none"])

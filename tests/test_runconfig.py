@@ -251,7 +251,7 @@ def test_two_interpreters_at_different_places_declare_the_same() -> None:
     [
         (MpiConfiguration(2, 3), ("Python", "Mpi", 3, 2)),
         (PyTorchConfiguration("Gloo", process_count=8, node_count=4), ("PyTorch", "Gloo", 4, 2)),
-        (PyTorchConfiguration(process_count=5, node_count=2), ("PyTorch", "Nccl", 2, 3)),
+        (PyTorchConfiguration(process_count=6, node_count=2), ("PyTorch", "Nccl", 2, 3)),
         (PyTorchConfiguration(node_count=2), ("PyTorch", "Nccl", 2, 1)),
         (TensorflowConfiguration(2, 1), ("TensorFlow", "ParameterServer", 3, 1)),
         (ParallelTaskConfiguration(), ("Python", "ParallelTask", 1, 1)),
@@ -289,6 +289,7 @@ def test_a_backend_that_is_none_is_the_sdks_error() -> None:
         (lambda c: setattr(c, "node_count", True), "must be a whole number, not True"),
         (lambda c: setattr(c.mpi, "process_count_per_node", -1), "process_count_per_node of the runconfig"),
         (lambda c: setattr(c.pytorch, "process_count", 0), "process_count of the runconfig"),
+        (lambda c: c._distribute(PyTorchConfiguration(process_count=5, node_count=2)), "2 nodes cannot share evenly"),
         (lambda c: setattr(c.tensorflow, "worker_count", 0), "worker_count of the runconfig"),
         (
             lambda c: setattr(c, "max_run_duration_seconds", 0),

@@ -225,14 +225,6 @@ def test_a_step_that_takes_too_long_is_ended_with_all_its_processes(make_step: M
     assert not mark.exists()
 
 
-def test_more_than_one_node_fails_and_says_so(make_step: Make, run: Make) -> None:
-    config = RunConfiguration()
-    config.node_count = 2
-    (step,) = run(make_step("wide", "print(1)", runconfig=config)).find_step_run("wide")
-    assert step.get_status() == "Failed"
-    assert "2" in step.get_details()["error"]["message"]
-
-
 def test_cancel_ends_the_run_and_leaves_it_cancelled(make_step: Make, ws: Any) -> None:
     submitted = Experiment(ws, "test").submit(Pipeline(ws, steps=[make_step("long", "import time; time.sleep(60)")]))
     deadline = time.monotonic() + 20

@@ -316,8 +316,8 @@ def test_a_class_derived_from_the_base_makes_its_node(ws: Any, source: Path) -> 
     step = _GreetStepBase("train.py", name="greet", source_directory=source)
     (node,) = Pipeline(ws, [step]).graph.module_nodes
     assert (seen, node.spec.step_type) == (["greet"], "GreetStep")
-    with pytest.raises(NotImplementedError, match="command"):
-        _PythonScriptStepBase(command="echo")
+    (node,) = Pipeline(ws, [_GreetStepBase(command="echo", source_directory=source)]).graph.module_nodes
+    assert (seen, node.spec.command, node.spec.arguments) == (["greet", "echo"], "line", (("echo",),))
 
 
 def test_example_1_reads_a_reference_and_writes_data(spec: Spec) -> None:

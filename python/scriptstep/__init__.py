@@ -8,6 +8,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from scriptstep.authoring.command_step import CommandStep
     from scriptstep.authoring.pipeline import Pipeline
     from scriptstep.authoring.pipeline_data import PipelineData
     from scriptstep.authoring.python_script_step import PythonScriptStep
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
         RunConfiguration,
         TensorflowConfiguration,
     )
+    from scriptstep.authoring.script_run_config import ScriptRunConfig
     from scriptstep.authoring.step_sequence import StepSequence
     from scriptstep.authoring.steps import PipelineStep
     from scriptstep.data.consumption import DatasetConsumptionConfig
@@ -54,6 +56,7 @@ __all__ = [
     "AmlCompute",
     "ArgumentError",
     "AzureMLException",
+    "CommandStep",
     "ComputeTarget",
     "ComputeTargetException",
     "CondaDependencies",
@@ -88,6 +91,7 @@ __all__ = [
     "PythonScriptStep",
     "Run",
     "RunConfiguration",
+    "ScriptRunConfig",
     "SettingsError",
     "StepRun",
     "StepRunOutput",
@@ -100,10 +104,12 @@ __all__ = [
 ]
 
 _HOMES = {
+    "scriptstep.authoring.command_step": "CommandStep",
     "scriptstep.authoring.pipeline": "Pipeline",
     "scriptstep.authoring.pipeline_data": "PipelineData",
     "scriptstep.authoring.python_script_step": "PythonScriptStep",
     "scriptstep.authoring.runconfig": "MpiConfiguration PyTorchConfiguration RunConfiguration TensorflowConfiguration",
+    "scriptstep.authoring.script_run_config": "ScriptRunConfig",
     "scriptstep.authoring.step_sequence": "StepSequence",
     "scriptstep.authoring.steps": "PipelineStep",
     "scriptstep.data.consumption": "DatasetConsumptionConfig",

@@ -1,11 +1,12 @@
-"""The step that runs a Python script."""
+"""The step that runs a Python script, and what it shares with the one that runs a command."""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, Literal
 
+from scriptstep.authoring.command import command_words, first_word
 from scriptstep.authoring.literals import literal_text
 from scriptstep.authoring.site import Site
 from scriptstep.authoring.source_directory import check_source, relative_paths
@@ -24,7 +25,7 @@ _RUNCONFIG_KEYS = (
 
 
 class _PythonScriptStepBase(PipelineStep):
-    """The base of steps that run a Python script; parameters as of `PythonScriptStep`.
+    """The base of steps that run a Python script or a command; parameters as of `PythonScriptStep`.
 
     Args:
         script_name: The script.
@@ -40,7 +41,7 @@ class _PythonScriptStepBase(PipelineStep):
         allow_reuse: Whether an earlier result may stand for it.
         version: A mark of a change.
         hash_paths: What decides reuse.
-        command: Not there: a step runs a script.
+        command: What runs where there is no script: a line of shell, or a list of words.
 
     Raises:
         ArgumentError: Something cannot be.
@@ -63,20 +64,19 @@ class _PythonScriptStepBase(PipelineStep):
         hash_paths: Sequence[Any] | None = None,
         command: Any = None,
     ) -> None:
-        site = self._site = Site(name if isinstance(name, str) and name else str(script_name))
-        if command is not None:
-            raise NotImplementedError("command is not there: put the command into a script, and name it in script_name")
-        if not isinstance(script_name, str) or not script_name:
-            told = "is missing" if script_name in (None, "") else f"must be text, not {script_name!r}"
-            raise site.error(
-                f"script_name {told}", "the path of the script, relative to source_directory", ArgumentTypeError
-            )
+        default = first_word(command) if command is not None else script_name
+        site = self._site = Site(name if isinstance(name, str) and name else str(default))
+        if command is None:
+            _check_script_name(script_name, site)
+        elif script_name is not None or arguments is not None:
+            raise site.error("a step runs a script, with arguments, or a command: one of them", None, ArgumentTypeError)
         if name is not None and not isinstance(name, str):
             raise site.error(f"name must be text, not {name!r}", None, ArgumentTypeError)
-        if "\0" in script_name:
-            raise site.error(f"script_name {script_name!r} holds a NUL character")
         self._script_name = script_name
-        self._command = None
+        self._command = None if command is None else command_words(command, site)
+        self._written: Literal["line", "words"] | None = None
+        if command is not None:
+            self._written = "line" if isinstance(command, str) else "words"
         self._source_directory = _path(source_directory, site)
         self._compute_target = _target(compute_target, site)
         self._runconfig = _checked_runconfig(runconfig, site)
@@ -85,7 +85,7 @@ class _PythonScriptStepBase(PipelineStep):
         self._hash_paths = None if hash_paths is None else relative_paths(hash_paths, "hash_paths", site)
         self._params = _params(params, site)
         self._runconfig_pipeline_params = _runconfig_params(runconfig_pipeline_params, self._params, site)
-        super().__init__(name or script_name, inputs, outputs, arguments)
+        super().__init__(name or str(default), inputs, outputs, arguments if command is None else self._command)
         wiring = self._wiring
         for parameter in self._runconfig_pipeline_params.values():
             wiring.use(parameter)
@@ -144,6 +144,7 @@ class _PythonScriptStepBase(PipelineStep):
             self._version,
             self._hash_paths,
             site.at,
+            self._written,
         )
         return graph._add(self, spec, self._wiring.parameters)
 
@@ -246,6 +247,16 @@ class PythonScriptStep(_PythonScriptStepBase):
             version,
             hash_paths,
         )
+
+
+def _check_script_name(value: Any, site: Site) -> None:
+    if not isinstance(value, str) or not value:
+        told = "is missing" if value in (None, "") else f"must be text, not {value!r}"
+        raise site.error(
+            f"script_name {told}", "the path of the script, relative to source_directory", ArgumentTypeError
+        )
+    if "\0" in value:
+        raise site.error(f"script_name {value!r} holds a NUL character")
 
 
 def _path(value: Any, site: Site) -> Any:

@@ -365,7 +365,12 @@ class RunConfiguration(Element):
     def _processes(self, nodes: int, where: str) -> int:
         total = self.pytorch.process_count
         if total is not None:
-            return math.ceil(_count(total, "process_count", where) / nodes)
+            if _count(total, "process_count", where) % nodes:
+                raise ArgumentError(
+                    f"{_at(where)}process_count of the runconfig is {total}, which {nodes} nodes cannot share evenly",
+                    help=f"process_count={math.ceil(total / nodes) * nodes}: it counts the processes of all nodes",
+                )
+            return int(total) // nodes
         return _count(self.mpi.process_count_per_node, "process_count_per_node", where)
 
 

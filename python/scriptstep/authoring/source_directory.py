@@ -48,19 +48,19 @@ def relative_paths(value: Any, what: str, site: Site) -> tuple[str, ...] | None:
 
 
 def check_source(
-    source_directory: Any, default: str, script_name: str, hash_paths: Sequence[str] | None, site: Site
+    source_directory: Any, default: str, script_name: str | None, hash_paths: Sequence[str] | None, site: Site
 ) -> tuple[str, str]:
     """Checks that a step's script and what decides its reuse are there.
 
     Args:
         source_directory: What the user gave, or None.
         default: What stands for None.
-        script_name: What the user gave.
+        script_name: What the user gave; None where a command runs instead.
         hash_paths: What `relative_paths` made.
         site: The step.
 
     Returns:
-        The folder, absolute; the script's path in it, with `/`.
+        The folder, absolute; the script's path in it, with `/`, empty where there is none.
 
     Raises:
         ArgumentError: The folder is missing, a file, unreadable, or the home folder or root; the script is missing.
@@ -68,6 +68,8 @@ def check_source(
     folder = os.path.abspath(default if source_directory is None else os.fspath(source_directory))
     shown = f"source directory '{folder if source_directory is None else source_directory}'"
     _check_folder(folder, shown, source_directory is None, site)
+    if script_name is None:
+        return folder, ""
     script = os.path.normpath(script_name)
     if os.path.isabs(script_name):
         inside = os.path.relpath(script_name, folder).replace(os.sep, "/")

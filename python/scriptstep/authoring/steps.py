@@ -71,10 +71,11 @@ class PipelineStep:
         self.step_type = type(self).__name__.removeprefix("_").removesuffix("Base")
         self._resource_inputs: list[Any] = []
         self._params: dict[str, Any] = getattr(self, "_params", None) or {}
-        self._arguments = listed(arguments, "arguments", site)
+        called = "arguments" if getattr(self, "_command", None) is None else "command"
+        self._arguments = listed(arguments, called, site)
         self._inputs = listed(inputs, "inputs", site)
         self._outputs = listed(outputs, "outputs", site)
-        wiring = self._wiring = Wiring(site, self._inputs, self._outputs, self._arguments, self._params)
+        wiring = self._wiring = Wiring(site, self._inputs, self._outputs, self._arguments, self._params, called)
         # What stood in the arguments alone is declared by that.
         self._inputs += [port.object for port in wiring.inputs[len(self._inputs) :]]
         self._outputs += [port.object for port in wiring.outputs[len(self._outputs) :]]

@@ -59,6 +59,7 @@ class Wiring:
         outputs: What the user gave.
         arguments: What the user gave.
         params: What the user gave; their values may be used in arguments.
+        called: What the arguments are called in messages.
 
     Attributes:
         inputs: Input ports, each with its name.
@@ -70,7 +71,7 @@ class Wiring:
         ArgumentError: Something cannot be; the message says what, where and what to do.
     """
 
-    __slots__ = ("_by_key", "_by_object", "_inputs", "_site", "arguments", "inputs", "outputs", "parameters")
+    __slots__ = ("_by_key", "_by_object", "_called", "_inputs", "_site", "arguments", "inputs", "outputs", "parameters")
 
     def __init__(
         self,
@@ -79,8 +80,10 @@ class Wiring:
         outputs: Sequence[Any],
         arguments: Sequence[Any],
         params: Mapping[str, Any],
+        called: str = "arguments",
     ) -> None:
         self._site = site
+        self._called = called
         self._inputs = inputs
         self.inputs: list[InputDraft] = []
         self.outputs: list[OutputDraft] = []
@@ -166,12 +169,12 @@ class Wiring:
         """Returns: what an argument stands for: a text, a port or a parameter."""
         if type(item) is str:
             if "\0" in item:
-                literal_text(item, self._site, f"arguments[{n}]")
+                literal_text(item, self._site, f"{self._called}[{n}]")
             return item
         declared = self._by_object.get(id(item))
         if declared is not None:
             return declared
-        where = f"arguments[{n}]"
+        where = f"{self._called}[{n}]"
         if isinstance(item, PipelineParameter):
             return self._meant_parameter(item, where)
         if isinstance(item, tuple) and not _is_pair(item):
@@ -321,7 +324,8 @@ class Wiring:
                     continue
                 if tokens is None:
                     tokens = self._tokens()
-                made.append(split_literal(item, tokens, {**self.parameters, **params}, self._site, f"arguments[{n}]"))
+                where = f"{self._called}[{n}]"
+                made.append(split_literal(item, tokens, {**self.parameters, **params}, self._site, where))
             elif isinstance(item, InputDraft):
                 made.append((InputRef(str(item.name)),))
             elif isinstance(item, OutputDraft):

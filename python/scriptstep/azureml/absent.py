@@ -20,8 +20,8 @@ _ENGINE = "run it from a PythonScriptStep, with that system's own client"
 
 # The first entry that has the name decides.
 _INSTEAD: tuple[tuple[str, str], ...] = (
-    ("CommandStep RScriptStep", "start the command from a script, with subprocess, and make that a PythonScriptStep"),
-    ("ScriptRunConfig ScriptRun Estimator EstimatorStep SKLearn PyTorch TensorFlow Mpi Gloo Nccl MpiStep", _SCRIPT),
+    ("RScriptStep", "run it with a CommandStep: command='Rscript main.R'"),
+    ("Estimator EstimatorStep SKLearn PyTorch TensorFlow Mpi Gloo Nccl MpiStep", _SCRIPT),
     (
         "ParallelRunConfig ParallelRunStep",
         "loop over the files inside a PythonScriptStep, with a process pool where it pays",

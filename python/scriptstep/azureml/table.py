@@ -26,6 +26,7 @@ _HOMES: Mapping[str, str] = {
     ),
     "scriptstep.azureml.table": "SDK_VERSION",
     "scriptstep.azureml.widgets": "RunDetails",
+    "scriptstep.authoring.command_step": "CommandStep",
     "scriptstep.authoring.graph_context": "_GraphContext",
     "scriptstep.authoring.pipeline": "Pipeline",
     "scriptstep.authoring.pipeline_data": "PipelineData",
@@ -33,6 +34,7 @@ _HOMES: Mapping[str, str] = {
         "DatasetRegistration PipelineOutputAbstractDataset PipelineOutputFileDataset PipelineOutputTabularDataset"
     ),
     "scriptstep.authoring.python_script_step": "PythonScriptStep _PythonScriptStepBase",
+    "scriptstep.authoring.script_run_config": "ScriptRunConfig",
     "scriptstep.authoring.step_sequence": "StepSequence",
     "scriptstep.authoring.steps": "PipelineStep",
     _RUNCONFIG: (
@@ -69,6 +71,7 @@ _HOMES: Mapping[str, str] = {
     "scriptstep.run.experiment": "Experiment",
     "scriptstep.run.pipeline_run": "PipelineRun StepRun StepRunOutput",
     "scriptstep.run.run": "Run get_run",
+    "scriptstep.run.script_run": "ScriptRun",
     "scriptstep.run.submitted_run": "InputDatasets OutputDatasets _SubmittedRun",
     "scriptstep.runtime.offline": "_OfflineRun",
     "scriptstep.workspace.compute": (
@@ -102,7 +105,7 @@ _HOMES: Mapping[str, str] = {
     _ABSENT: (
         "AciWebservice AdlaStep AksEndpoint AksWebservice AutoMLConfig AutoMLRun AutoMLStep AutoMLStepRun "
         "AzureAutoMLSettings AzureBatchStep AzureContainerRegistry BanditPolicy BayesianParameterSampling "
-        "BuildContext CommandStep ContainerImage Cr CreateRunDto DataTransferStep DatabricksStep "
+        "BuildContext ContainerImage Cr CreateRunDto DataTransferStep DatabricksStep "
         "DatacacheConsumptionConfig DatacacheStore DockerImageDetails EnvironmentClient Estimator EstimatorStep "
         "ExperimentClient ExplanationClient Gloo GridParameterSampling HTSInferenceParameters HTSTrainParameters "
         "HyperDriveConfig HyperDriveRun HyperDriveRunConfig HyperDriveStep HyperDriveStepRun Image InferenceConfig "
@@ -112,7 +115,7 @@ _HOMES: Mapping[str, str] = {
         "NotebookRunnerStep ParallelRunConfig ParallelRunStep PipelineDataset PipelineDraft PipelineEndpoint "
         "PrimaryMetricGoal PrivateEndPoint PrivateEndPointConfig PublishedPipeline PyTorch RScriptStep "
         "RandomParameterSampling RunClient RunTypeV2 SKLearn Schedule ScheduleRecurrence ScheduleStatus ScheduleType "
-        "ScriptRun ScriptRunConfig SnapshotsClient SqlDataReference StoredProcedureParameter "
+        "SnapshotsClient SqlDataReference StoredProcedureParameter "
         "StoredProcedureParameterType SynapseSparkStep SynapseWorkspaceLinkedServiceConfiguration TensorFlow "
         "TimeZone TruncationSelectionPolicy TrainingOutput Webservice _HDInsightStep _ParallelPipelineGraphBuilder "
         "_PipelineGraphBuilder _SequentialPipelineGraphBuilder _score_with_model _set_logging_parameters "

@@ -117,7 +117,7 @@ def _parser() -> argparse.ArgumentParser:
         usage="%(prog)s [options] FILE [ARGS...]\n       %(prog)s [options] -m MODULE [ARGS...]",
     )
     run.add_argument(
-        "-j", "--jobs", type=_positive, metavar="N", help="steps side by side at most (default: the number of cores)"
+        "-j", "--jobs", type=_at_least(1), metavar="N", help="steps side by side at most (default: the number of cores)"
     )
     run.add_argument(
         "--input-identity",
@@ -127,13 +127,21 @@ def _parser() -> argparse.ArgumentParser:
     run.add_argument("--need-a-file", action=_NeedsFile, nargs=0, help=argparse.SUPPRESS)
 
     runs = add("runs", "list runs, the newest first", _list_runs, epilog=_JSON_ABOUT)
-    runs.add_argument("-n", type=_positive, default=20, metavar="N", dest="most", help="how many at most (default: 20)")
+    runs.add_argument(
+        "-n", type=_at_least(1), default=20, metavar="N", dest="most", help="how many at most (default: 20)"
+    )
     runs.add_argument("--experiment", metavar="NAME", help="only those of this experiment")
     runs.add_argument("--json", action="store_true", help="print them as JSON (see below)")
 
     logs = add("logs", "print what the steps of a run printed", _print_logs)
     logs.add_argument("run", metavar="RUN", help="id of a run, or its first characters")
     logs.add_argument("step", metavar="STEP", nargs="?", help="name of a step; without it, all of them")
+    logs.add_argument(
+        "--rank",
+        type=_at_least(0),
+        metavar="N",
+        help="of a step in several processes, the one of this rank; else all of them",
+    )
 
     cancel = add("cancel", "cancel a run and end its processes", _cancel_run)
     cancel.add_argument("run", metavar="RUN", help="id of a run, or its first characters")
@@ -167,11 +175,14 @@ class _NeedsFile(argparse.Action):
         parser.error("a FILE to run is needed, or -m MODULE")
 
 
-def _positive(text: str) -> int:
-    number = int(text) if text.isdigit() else 0
-    if number < 1:
-        raise argparse.ArgumentTypeError(f"a number, at least 1, not {text!r}")
-    return number
+def _at_least(least: int) -> Callable[[str], int]:
+    def read(text: str) -> int:
+        number = int(text) if text.isdigit() else -1
+        if number < least:
+            raise argparse.ArgumentTypeError(f"a number, at least {least}, not {text!r}")
+        return number
+
+    return read
 
 
 def _no_command(options: argparse.Namespace, script: list[str]) -> int:
@@ -205,7 +216,7 @@ def _list_runs(options: argparse.Namespace, script: list[str]) -> int:
 def _print_logs(options: argparse.Namespace, script: list[str]) -> int:
     from scriptstep.cli.listing import print_logs
 
-    return print_logs(options.run, options.step)
+    return print_logs(options.run, options.step, options.rank)
 
 
 def _cancel_run(options: argparse.Namespace, script: list[str]) -> int:

@@ -13,6 +13,8 @@ from scriptstep.console.text import columns, count, duration, escaped
 from scriptstep.errors import NotRegisteredError, UserErrorException
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from scriptstep.history import History, RunRow
     from scriptstep.workspace.place import Place
 
@@ -75,20 +77,21 @@ def _order(verdict: str) -> int:
     return known.index(verdict) if verdict in known else len(known)
 
 
-def print_logs(run: str, step: str | None) -> int:
+def print_logs(run: str, step: str | None, rank: int | None) -> int:
     """Prints what the steps of a run printed.
 
     Args:
         run: Its id, or the first characters.
         step: Name of a step; all of them where None.
+        rank: Of its processes the one of this rank; all of them where None.
 
     Returns:
         The exit code.
 
     Raises:
-        NotRegisteredError: There is no such run or step.
+        NotRegisteredError: There is no such run or step, or no step of it has such a rank.
     """
-    from scriptstep.run.files import LOG
+    from scriptstep.run.files import logs_of
 
     place, history, row = _one_run(run)
     steps = [row] if row.kind != "pipeline" else list(reversed(history.runs(parent=row.id, kind="step")))
@@ -102,14 +105,27 @@ def print_logs(run: str, step: str | None) -> int:
                 help=f"did you mean '{near[0]}'?" if near else None,
             )
     catalog = _catalog(place, row)
-    for index, one in enumerate(steps):
-        if len(steps) > 1:
+    logs = [(one, logs_of(catalog.files(one.id))) for one in steps]
+    if rank is not None:
+        most = max((max(found) for _, found in logs if found), default=0)
+        logs = [(one, {rank: found[rank]}) for one, found in logs if rank in found]
+        if not logs:
+            raise NotRegisteredError(f"no process of rank {rank} printed anything", help=f"the highest is {most}")
+    parts: list[tuple[RunRow, int, Path | None, int]]
+    parts = [(one, at, path, len(found)) for one, found in logs for at, path in _or_none(found)]
+    for index, (one, at, path, ranks) in enumerate(parts):
+        if len(parts) > 1:
             told = "reused" if one.reused_from else _word(place, one, row)
-            emit(("\n" if index else "") + f"== {escaped(one.name)} ({told})")
-        log = catalog.files(one.id).get(LOG)
-        data = log.read_bytes() if log is not None else b""
+            shown = f"{told}, rank {at}" if ranks > 1 else told
+            emit(("\n" if index else "") + f"== {escaped(one.name)} ({shown})")
+        data = path.read_bytes() if path is not None else b""
         emit_bytes(data if not data or data.endswith(b"\n") else data + b"\n")
     return 0
+
+
+def _or_none(logs: dict[int, Path]) -> list[tuple[int, Path | None]]:
+    """Returns: the logs of a step by rank; one that is not there, where it printed nothing."""
+    return [*logs.items()] or [(0, None)]
 
 
 def cancel_run(run: str) -> int:

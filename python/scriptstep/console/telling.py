@@ -148,7 +148,7 @@ class Teller:
         parts = [f"{event.ran:,} ran"] if event.ran else []
         parts += [f"{event.reused:,} reused"] if event.reused else []
         saved = f"; {duration(event.saved_seconds)} saved" if event.reused and event.saved_seconds >= 0.05 else ""
-        if event.status == "Finished":
+        if event.status in ("Finished", "Completed"):
             told = ", ".join(parts) or "nothing to run"
             return [*lines, [(whose, ""), (told, "strong"), (f" in {duration(event.seconds)}{saved}", "")]]
         if event.status == "Canceled":

@@ -10,7 +10,22 @@ from typing import Any
 
 from scriptstep.errors import ArgumentError
 
-__all__ = ["Attempt", "State", "Status"]
+__all__ = ["Attempt", "Process", "State", "Status"]
+
+
+@dataclass(frozen=True)
+class Process:
+    """One of several processes of an attempt; its log is that of its rank.
+
+    Attributes:
+        argv: The command and its arguments.
+        env: Variables that it has besides those of the attempt.
+        server: Whether it serves the others, and is ended when they have.
+    """
+
+    argv: tuple[str, ...]
+    env: dict[str, str]
+    server: bool = False
 
 
 @dataclass(frozen=True)
@@ -32,6 +47,8 @@ class Attempt:
         process_count: Processes a node.
         resources: What it asks of an executor besides.
         timeout_s: Seconds after which it is ended; None for no limit.
+        processes: What is started in place of `argv`, one for each rank; empty where one process is.
+        logs: Log of each rank; empty where there is one process, whose log is `log`.
     """
 
     id: str
@@ -48,6 +65,8 @@ class Attempt:
     process_count: int = 1
     resources: dict[str, Any] = field(default_factory=dict)
     timeout_s: float | None = None
+    processes: tuple[Process, ...] = ()
+    logs: tuple[str, ...] = ()
 
     def to_json(self) -> str:
         """Returns: the attempt as one line of JSON; bytes of a name that are no UTF-8 come back as they are."""
@@ -79,7 +98,8 @@ class Attempt:
         for name, (is_right, what) in _FIELDS.items():
             if not is_right(found[name]):
                 raise ArgumentError(f"this is not an attempt: {name} must be {what}, not {found[name]!r:.80}")
-        found["argv"] = tuple(found["argv"])
+        found["argv"], found["logs"] = tuple(found["argv"]), tuple(found["logs"])
+        found["processes"] = tuple(Process(tuple(p["argv"]), p["env"], p["server"]) for p in found["processes"])
         return Attempt(**found)
 
 
@@ -95,13 +115,27 @@ def _is_table(value: object) -> bool:
     return isinstance(value, dict) and all(isinstance(v, str) for v in value.values())
 
 
+def _are_texts(value: object) -> bool:
+    return isinstance(value, list) and all(isinstance(v, str) for v in value)
+
+
+def _is_process(value: object) -> bool:
+    return (
+        isinstance(value, dict)
+        and value.keys() == {"argv", "env", "server"}
+        and bool(value["argv"])
+        and _are_texts(value["argv"])
+        and _is_table(value["env"])
+        and isinstance(value["server"], bool)
+    )
+
+
 # By hand: pydantic refuses the text of a name that is not UTF-8, and costs 85 ms.
 _FIELDS: dict[str, tuple[Callable[[Any], bool], str]] = {
     **dict.fromkeys(("id", "run_id", "step", "cwd", "log", "snapshot"), (_is_text, "text")),
-    "argv": (
-        lambda v: isinstance(v, list) and len(v) > 0 and all(isinstance(a, str) for a in v),
-        "a list of text that is not empty",
-    ),
+    "argv": (lambda v: _are_texts(v) and len(v) > 0, "a list of text that is not empty"),
+    "logs": (_are_texts, "a list of text"),
+    "processes": (lambda v: isinstance(v, list) and all(map(_is_process, v)), "a list of processes"),
     **dict.fromkeys(("env", "inputs", "outputs"), (_is_table, "an object of texts")),
     "node_count": (_is_count, "a count"),
     "process_count": (_is_count, "a count"),
@@ -136,6 +170,7 @@ class Status:
         started: When its process started, seconds since the epoch.
         ended: When it ended.
         message: What else there is to say.
+        rank: Which of several processes it was that failed; None where nobody knows, or there is one.
     """
 
     state: State
@@ -144,3 +179,4 @@ class Status:
     started: float | None = None
     ended: float | None = None
     message: str | None = None
+    rank: int | None = None

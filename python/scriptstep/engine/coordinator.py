@@ -9,81 +9,31 @@ import traceback
 import uuid
 from collections import deque
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from scriptstep.console import Notice, RunEnded, RunStarted, StepEnded, StepStarted, Verdict, console
+from scriptstep.console import Notice, RunEnded, RunStarted, StepEnded, StepStarted, Verdict, console, notice
 from scriptstep.console.log_tail import log_tail
 from scriptstep.engine.attempt import State, Status
 from scriptstep.engine.endings import why_ended, why_refused
 from scriptstep.engine.executors.git_source import GitSources
 from scriptstep.engine.executors.local import LocalExecutor
 from scriptstep.engine.planner import Planner, StepPlan
+from scriptstep.engine.processes import failed_rank
 from scriptstep.engine.recorder import Recorder
 from scriptstep.engine.run_lock import RunLock
 from scriptstep.engine.staging import plain
-from scriptstep.errors import AzureMLException, UserErrorException
-from scriptstep.graph import Graph, StepSpec
+from scriptstep.engine.submission import Submission
+from scriptstep.errors import AzureMLException
+from scriptstep.graph import StepSpec
 from scriptstep.history import RunRow, now
-from scriptstep.workspace.local_catalog import LocalCatalog
-from scriptstep.workspace.workspace import Workspace
 
-__all__ = ["ActiveRun", "Submission", "active", "start", "unfinished"]
+__all__ = ["ActiveRun", "active", "start", "unfinished"]
 
 _POLL_S = 0.05
 _CANCEL_POLL_S = 0.25
 _GIT_S = 1.0
-
-
-@dataclass
-class Submission:
-    """A pipeline to be run, and how.
-
-    Attributes:
-        graph: Its graph.
-        workspace: Where it runs.
-        experiment: Name of the experiment.
-        parameters: Value of every parameter of the graph.
-        default_datastore: Name of the pipeline's default datastore, or None for the workspace's.
-        continue_on_step_failure: Whether steps that do not need a failed one go on.
-        regenerate_outputs: Whether every step runs.
-        tags: Tags of the run.
-        description: Its description.
-        input_identity: "definition" or "content"; None for the setting.
-        jobs: Most steps side by side; None for the number of cores.
-        display_name: Name to show.
-        pipeline_outputs: Name of a pipeline output to (node id, port).
-    """
-
-    graph: Graph
-    workspace: Workspace
-    experiment: str
-    parameters: dict[str, Any]
-    default_datastore: str | None = None
-    continue_on_step_failure: bool = False
-    regenerate_outputs: bool = False
-    tags: dict[str, str] = field(default_factory=dict)
-    description: str | None = None
-    input_identity: str | None = None
-    jobs: int | None = None
-    display_name: str | None = None
-    pipeline_outputs: dict[str, tuple[str, str]] = field(default_factory=dict)
-
-    @property
-    def catalog(self) -> LocalCatalog:
-        """The workspace's catalog, which writes the history.
-
-        Raises:
-            UserErrorException: Inside a step: there is none.
-        """
-        catalog = self.workspace._catalog
-        if not isinstance(catalog, LocalCatalog):
-            raise UserErrorException(
-                "a step cannot submit a pipeline of its own",
-                help="submit it from outside, or make its steps part of this one",
-            )
-        return catalog
 
 
 class ActiveRun:
@@ -200,6 +150,9 @@ class _Coordinator:
         common: dict[str, Any] = {"workspace": self._workspace.name, "experiment": self._s.experiment, "created": stamp}
         with self._history.transaction():
             self._history.add_experiment(self._workspace.name, self._s.experiment)
+            if self._s.alone:
+                self._run_row = self._record_alone(common, str(directory))
+                return
             self._run_row = self._history.add_run(
                 RunRow(
                     **common,
@@ -228,10 +181,30 @@ class _Coordinator:
                         root=self.run_id,
                         directory=str(directory / name),
                         node_id=node_id,
-                        script=spec.script_name,
+                        script=spec.script_name or None,
                         compute=spec.compute[0] if spec.compute else None,
                     )
                 )
+
+    def _record_alone(self, common: dict[str, Any], directory: str) -> RunRow:
+        ((node_id, spec),) = self._specs.items()
+        row = self._rows[node_id] = self._history.add_run(
+            RunRow(
+                **common,
+                id=self.run_id,
+                kind="script",
+                name=self._s.display_name or spec.name,
+                parent=self._s.parent.id if self._s.parent else None,
+                directory=directory,
+                description=self._s.description,
+                node_id=node_id,
+                script=spec.script_name or None,
+                compute=spec.compute[0] if spec.compute else None,
+                owner=self._lock.owner,
+            )
+        )
+        self._history.set_tags(self.run_id, self._s.tags)
+        return row
 
     # --- the thread
 
@@ -251,7 +224,7 @@ class _Coordinator:
                 )
             )
             self._coordinate(run)
-            status = "Canceled" if self._cancelled else "Failed" if self._failed else "Finished"
+            status = "Canceled" if self._cancelled else "Failed" if self._failed else self._s.good_end
         except AzureMLException as mistake:
             error = {"message": mistake.message, "help": mistake.help}
             console().send(Notice("error", mistake.message, mistake.help))
@@ -273,6 +246,8 @@ class _Coordinator:
                     "message": f"failed: {named}",
                     "steps": {self._specs[n].name: m for n, m in self._failed.items()},
                 }
+                if self._s.alone:
+                    error["message"] = next(iter(self._failed.values()))
             self._history.update_run(self.run_id, status=status, ended=now(), error=error)
             done = self._counts
             helped = f"scriptstep logs {self.run_id[:4]}" if self._failed else None
@@ -391,8 +366,11 @@ class _Coordinator:
             self._fail(plan.node_id, why_refused(plan.spec, mistake), None, None)
             return [plan.node_id]
         plan.handle = executor.submit(attempt)
+        plan.logs = tuple(map(Path, attempt.logs))
         self._running[plan.handle] = plan
-        console().send(StepStarted(plan.spec.name, self.run_id, attempt.log))
+        if attempt.node_count > 1:
+            notice("nodes are simulated: all processes of a step run on this machine", level="warning")
+        console().send(StepStarted(plan.spec.name, self.run_id, (*attempt.logs, attempt.log)[0]))
         return []
 
     def _collect(self, executor: LocalExecutor) -> list[str]:
@@ -415,6 +393,8 @@ class _Coordinator:
             self._tell(spec, "cancelled", plan.seconds(status), "")
             return
         if status.state is not State.SUCCEEDED:
+            if status.state is State.FAILED and status.rank is None:
+                status = replace(status, rank=failed_rank(plan.folder.log))
             self._fail(plan.node_id, why_ended(spec, status), plan, status)
             return
         try:
@@ -431,11 +411,13 @@ class _Coordinator:
         self._failed[node_id] = message
         self._counts["failed"] += 1
         row, spec = self._rows[node_id], self._specs[node_id]
-        error = {"message": message, "step": spec.name}
+        error: dict[str, Any] = {"message": message, "step": spec.name}
         tail: list[str] = []
         if plan is not None and status is not None:
+            if status.rank is not None:
+                error["rank"] = status.rank
             self._recorder.stopped(plan, "Failed", error, status)
-            tail = log_tail(plan.folder.log)
+            tail = log_tail(plan.log_of(status.rank))
         else:
             self._history.update_run(row.id, status="Failed", ended=now(), error=error)
         seconds = plan.seconds(status) if plan is not None and status is not None else None

@@ -44,7 +44,7 @@ def differences(
     """
     found: list[str] = []
     if new["script"] != old["script"]:
-        found.append(f"script {old['script']} -> {new['script']}")
+        found.append(_scripts(new["script"], old["script"]))
     if new["content"] != old["content"]:
         found += _files(files())
     found += _arguments(new["arguments"], old["arguments"])
@@ -67,6 +67,13 @@ def differences(
     if new["runtime"] != old["runtime"] or new["scheme"] != old["scheme"]:
         found.append("this version of scriptstep keys steps differently")
     return found
+
+
+def _scripts(new: str | list[str], old: str | list[str]) -> str:
+    if isinstance(new, str) and isinstance(old, str):
+        return f"script {old} -> {new}"
+    before, after = (f"script {s}" if isinstance(s, str) else f"a command, as {s[1]}" for s in (old, new))
+    return f"{before} -> {after}"
 
 
 def _files(sides: tuple[FileSide, FileSide] | None) -> list[str]:

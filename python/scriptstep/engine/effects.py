@@ -47,7 +47,7 @@ class Target:
     Args:
         catalog: The workspace's catalog, which writes the history.
         run_id: Id of the step run.
-        parent_id: Id of the pipeline run.
+        parent_id: Id of the pipeline run; empty where there is no run above.
         parent_folder: Folder of the pipeline run.
     """
 

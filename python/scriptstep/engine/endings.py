@@ -41,10 +41,11 @@ def why_ended(spec: StepSpec, status: Status) -> str:
         return f"took longer than the {spec.run.timeout_s:g} s that its run configuration allows"
     if status.message:
         return status.message
+    whose = "" if status.rank is None else f"process of rank {status.rank}: "
     if status.signal:
         try:
             name = signal.Signals(status.signal).name
         except ValueError:
             name = str(status.signal)
-        return f"killed by signal {name}"
-    return f"exit code {status.exit_code}"
+        return f"{whose}killed by signal {name}"
+    return f"{whose}exit code {status.exit_code}"

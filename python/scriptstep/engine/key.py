@@ -66,7 +66,7 @@ def describe(spec: StepSpec, facts: StepFacts) -> Document:
     run = spec.run
     return {
         "scheme": SCHEME,
-        "script": spec.script_name,
+        "script": spec.script_name if spec.command is None else ["command", spec.command],
         "content": facts.content,
         "version": spec.version,
         "arguments": [_argument(a) for a in spec.arguments],

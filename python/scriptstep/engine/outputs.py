@@ -77,7 +77,7 @@ def adopt_outputs(spec: StepSpec, folder: StepFolder, store: ContentStore) -> Co
 
 
 def adopt_artifacts(folder: StepFolder, store: ContentStore) -> str:
-    """Keeps the files of a step run: its `outputs/` and `logs/`, what it uploaded, and its log.
+    """Keeps the files of a step run: its `outputs/` and `logs/`, what it uploaded, and its logs.
 
     Args:
         folder: The step's folder; no process of the attempt is left.
@@ -90,10 +90,10 @@ def adopt_artifacts(folder: StepFolder, store: ContentStore) -> str:
         source, target = folder.code / name, folder.artifacts / name
         if source.is_dir() and not source.is_symlink() and any(source.iterdir()):
             _merge(source, target)
-    if folder.log.is_file():
-        copy = folder.artifacts / "user_logs" / "std_log.txt"
+    for log in sorted(folder.log.parent.glob("*.txt")):
+        copy = folder.artifacts / "user_logs" / log.name
         copy.parent.mkdir(parents=True, exist_ok=True)
-        shutil.copyfile(folder.log, copy)
+        shutil.copyfile(log, copy)
     digest = store.adopt(folder.artifacts).digest
     folder.artifacts.symlink_to(store.content_path(digest))
     return digest

@@ -34,7 +34,7 @@ from scriptstep.runtime.revision import RUNTIME_REVISION
 
 if TYPE_CHECKING:
     from scriptstep.engine.attempt import Status
-    from scriptstep.engine.coordinator import Submission
+    from scriptstep.engine.submission import Submission
 
 __all__ = ["Planner", "StepPlan"]
 
@@ -68,6 +68,7 @@ class StepPlan:
         guards: Trees that it is handed on, with their rows before it starts.
         taker: Takes its events in.
         handle: The executor's handle, once it is submitted.
+        logs: Log of each rank, where it runs in several processes.
     """
 
     node_id: str
@@ -85,6 +86,14 @@ class StepPlan:
     guards: dict[str, Any] = field(default_factory=dict)
     taker: EventTaker | None = None
     handle: str = ""
+    logs: tuple[Path, ...] = ()
+
+    def log_of(self, rank: int | None) -> Path:
+        """Returns: the log of a rank, of the first where nobody knows which; what started them, where none began."""
+        if not self.logs:
+            return self.folder.log
+        log = self.logs[rank or 0]
+        return log if log.exists() else self.folder.mpi_log
 
     @staticmethod
     def seconds(status: Status) -> float:
@@ -227,6 +236,8 @@ class Planner:
 
     def _verdict(self, plan: StepPlan) -> Verdict:
         spec, against = plan.spec, plan.previous.run if plan.previous else None
+        if self._s.alone:
+            return Verdict(None, ("submitted by itself",), against=against)
         if self._s.regenerate_outputs:
             return Verdict(None, ("regenerate_outputs=True",), against=against)
         if not spec.allow_reuse:

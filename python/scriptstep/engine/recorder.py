@@ -11,6 +11,7 @@ import scriptstep.runtime
 from scriptstep.content import ContentStore
 from scriptstep.engine.attempt import Attempt, Status
 from scriptstep.engine.effects import EventTaker, Target, reenact
+from scriptstep.engine.mlflow_files import read_mlflow
 from scriptstep.engine.outputs import Collected, Destinations, adopt_artifacts, adopt_outputs, register_output
 from scriptstep.engine.planner import Planner, StepPlan
 from scriptstep.engine.sources import ResolvedInput, file_rows
@@ -23,7 +24,7 @@ from scriptstep.workspace.datastore import Datastore
 from scriptstep.workspace.local_catalog import LocalCatalog
 
 if TYPE_CHECKING:
-    from scriptstep.engine.coordinator import Submission
+    from scriptstep.engine.submission import Submission
 
 __all__ = ["Recorder"]
 
@@ -56,7 +57,10 @@ class Recorder:
         self._workspace, self._run = submission.workspace, run
         home = self._workspace._place.home
         self._catalog: LocalCatalog = submission.catalog
-        self._parent_folder = home / run.directory
+        # A run that is alone is its own step: above it there may be nothing.
+        above = submission.parent if submission.alone else run
+        self._parent_id = above.id if above is not None else ""
+        self._parent_folder = home / (above or run).directory
         self._facts = RunFacts(
             home=home,
             bootstrap=Path(scriptstep.runtime.__file__).parent / "bootstrap",
@@ -102,7 +106,7 @@ class Recorder:
         return stage(
             plan.spec,
             plan.row.id,
-            self._run.id,
+            self._parent_id,
             plan.folder,
             self._facts,
             plan.inputs,
@@ -136,8 +140,9 @@ class Recorder:
         self._check_guards(plan)
         collected = adopt_outputs(plan.spec, plan.folder, self._store)
         self._check_written(plan, collected)
+        self._take_mlflow(plan)
         artifacts = adopt_artifacts(plan.folder, self._store)
-        warnings, reusable = list(collected.warnings), not plan.taker.cancelled
+        warnings, reusable = list(collected.warnings), not (plan.taker.cancelled or self._s.alone)
         if changed := self._inputs_changed(plan):
             reusable = False
             warnings.append(
@@ -161,7 +166,7 @@ class Recorder:
             )
             self._history.update_run(
                 plan.row.id,
-                status="Finished",
+                status=self._s.good_end,
                 ended=now(),
                 exit_code=0,
                 artifacts=artifacts,
@@ -186,6 +191,7 @@ class Recorder:
         """
         if plan.taker is not None:
             plan.taker.take()
+        self._take_mlflow(plan)
         artifacts = None if plan.folder.artifacts.is_symlink() else adopt_artifacts(plan.folder, self._store)
         code = status.exit_code if status.signal is None else -status.signal
         fields: dict[str, Any] = {"artifacts": artifacts} if artifacts else {}
@@ -241,8 +247,16 @@ class Recorder:
 
     # --- parts
 
+    def _take_mlflow(self, plan: StepPlan) -> None:
+        logged = read_mlflow(plan.folder.mlflow, plan.row.id)
+        if not plan.folder.artifacts.is_symlink():
+            logged.place_artifacts(plan.folder.artifacts)
+        self._history.add_metrics(logged.metrics)
+        self._history.set_tags(plan.row.id, logged.tags)
+        shutil.rmtree(plan.folder.mlflow, ignore_errors=True)
+
     def _target(self, plan: StepPlan) -> Target:
-        return Target(self._catalog, plan.row.id, self._run.id, self._parent_folder)
+        return Target(self._catalog, plan.row.id, self._parent_id, self._parent_folder)
 
     def _done(self, plan: StepPlan, outputs: Mapping[str, str], origin: str) -> None:
         self._planner.outputs[plan.node_id] = dict(outputs)
@@ -325,6 +339,8 @@ class Recorder:
         return Path(Datastore.get(self._workspace, self._datastore_name(name))._root())
 
     def _properties(self, plan: StepPlan) -> dict[str, str]:
+        if self._s.alone:
+            return {}
         return {
             "azureml.runsource": "azureml.StepRun",
             "azureml.nodeid": plan.node_id,

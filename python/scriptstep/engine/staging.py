@@ -15,9 +15,11 @@ from typing import Any
 
 from scriptstep.content import ContentStore
 from scriptstep.engine.attempt import Attempt
+from scriptstep.engine.command_line import command_argv, own_python
+from scriptstep.engine.processes import launch
 from scriptstep.engine.sources import ResolvedInput
 from scriptstep.errors import UserErrorException
-from scriptstep.graph import DataLocation, DatasetSource, InputRef, OutputRef, ParameterRef, StepSpec
+from scriptstep.graph import DataLocation, DatasetSource, InputRef, OutputRef, ParameterRef, Part, StepSpec
 
 __all__ = ["PASSED_ON", "RunFacts", "StepFolder", "parameter_facts", "plain", "rendered", "stage", "used_parameters"]
 
@@ -76,13 +78,23 @@ class StepFolder:
 
     @property
     def log(self) -> Path:
-        """Returns: what the script prints."""
+        """Returns: what the script prints, where it is one process; several have each a log beside it."""
         return self.path / "logs" / "std_log.txt"
+
+    @property
+    def mpi_log(self) -> Path:
+        """Returns: what mpirun itself prints, where it starts the script."""
+        return self.path / "logs" / "mpi_log.txt"
 
     @property
     def events(self) -> Path:
         """Returns: what the script logs, tags and registers."""
         return self.path / "events"
+
+    @property
+    def mlflow(self) -> Path:
+        """Returns: where MLflow keeps what the script logs with it."""
+        return self.path / "mlflow"
 
     @property
     def artifacts(self) -> Path:
@@ -140,7 +152,7 @@ def stage(
     Args:
         spec: The step.
         run_id: Id of the step run.
-        parent_id: Id of the pipeline run.
+        parent_id: Id of the run that it is part of; empty for none.
         folder: Where to lay it out.
         facts: What the run's steps share.
         inputs: The step's inputs, found.
@@ -166,44 +178,45 @@ def stage(
     given = {i.spec.name: _hand_on(i, folder, store) for i in resolved}
     outputs = {o.name: str(_prepare_output(folder, o.name, o.is_directory or o.kind != "data")) for o in spec.outputs}
 
-    argv = [interpreter, spec.script_name]
-    for argument in spec.arguments:
-        text = ""
-        for part in argument:
-            if isinstance(part, str):
-                text += part
-            elif isinstance(part, InputRef):
-                text += given[part.port]
-            elif isinstance(part, OutputRef):
-                text += outputs[part.port]
-            else:
-                text += rendered(parameters[part.name])
-        argv.append(text)
+    def value_of(part: Part) -> str:
+        if isinstance(part, str):
+            return part
+        if isinstance(part, InputRef):
+            return given[part.port]
+        return outputs[part.port] if isinstance(part, OutputRef) else rendered(parameters[part.name])
 
     env = _environment(spec, facts, interpreter, folder, parameters)
+    if spec.command is None:
+        argv = [interpreter, spec.script_name, *("".join(map(value_of, a)) for a in spec.arguments)]
+    else:
+        argv = command_argv(spec, value_of, env["PATH"])
     env.update(
         AZUREML_RUN_ID=run_id,
-        AZUREML_PARENT_RUN_ID=parent_id,
-        AZUREML_ROOT_RUN_ID=parent_id,
+        AZUREML_ROOT_RUN_ID=parent_id or run_id,
         SCRIPTSTEP_ATTEMPT=f"{run_id}-1",
         SCRIPTSTEP_PARENT=parent_id,
     )
+    if parent_id:
+        env["AZUREML_PARENT_RUN_ID"] = parent_id
     env.update(_data_variables(spec, resolved, given, outputs))
+    started = launch(spec, argv, env["PATH"], folder.log)
     return Attempt(
         id=f"{run_id}-1",
         run_id=run_id,
         step=spec.name,
-        argv=tuple(argv),
-        env=env,
+        argv=tuple(started.argv),
+        env={**env, **started.env},
         cwd=str(folder.code),
-        log=str(folder.log),
+        log=str(started.log),
         snapshot=snapshot,
         inputs=given,
         outputs=outputs,
-        node_count=spec.run.node_count,
-        process_count=_process_count(spec),
+        node_count=started.node_count,
+        process_count=started.process_count,
         resources={},
         timeout_s=spec.run.timeout_s,
+        processes=started.processes,
+        logs=tuple(map(str, started.logs)),
     )
 
 
@@ -211,8 +224,14 @@ def _environment(
     spec: StepSpec, facts: RunFacts, interpreter: str, folder: StepFolder, parameters: Mapping[str, Any]
 ) -> dict[str, str]:
     env = {name: os.environ[name] for name in PASSED_ON if name in os.environ}
-    env["PATH"] = os.pathsep.join([str(Path(interpreter).parent), os.environ.get("PATH", os.defpath)])
+    path = [str(Path(interpreter).parent), os.environ.get("PATH", os.defpath)]
+    if spec.command is not None:
+        # A program of the step's own may be named by its path in the source directory.
+        path = [str(own_python(interpreter, folder.path / "bin")), *path, str(folder.code)]
+    env["PATH"] = os.pathsep.join(dict.fromkeys(path))
     env.update(_FIXED)
+    env["MLFLOW_TRACKING_URI"] = folder.mlflow.as_uri()
+    env["MLFLOW_ALLOW_FILE_STORE"] = "true"  # later versions of MLflow write files only where told
     env.update(facts.inherited)
     env.update(spec.run.environment_variables)
     for name, value in spec.params.items():
@@ -325,14 +344,6 @@ def _download(resolved: ResolvedInput, place: Path, store: ContentStore) -> None
             copy = place / name
             copy.parent.mkdir(parents=True, exist_ok=True)
             shutil.copyfile(file, copy)
-
-
-def _process_count(spec: StepSpec) -> int:
-    """Returns: processes on each node; workers and parameter servers count where TensorFlow is what runs them."""
-    run = spec.run
-    if run.framework.lower() == "tensorflow" and (run.communicator or "").lower() == "parameterserver":
-        return max(run.process_count_per_node, run.worker_count, run.parameter_server_count)
-    return run.process_count_per_node
 
 
 def used_parameters(spec: StepSpec) -> set[str]:

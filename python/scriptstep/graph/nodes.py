@@ -273,7 +273,7 @@ class ModuleNode(Node):
             allow_reuse=spec.allow_reuse,
             version=spec.version,
             step_type=spec.step_type,
-            arguments=["".join(_shown(part) for part in argument) for argument in spec.arguments],
+            arguments=_arguments_shown(spec),
         )
 
     def _change(self, spec: StepSpec) -> None:
@@ -329,7 +329,8 @@ def _output_port(node: Node, spec: OutputSpec) -> OutputPort:
 def _params(graph: Graph, spec: StepSpec) -> list[Param]:
     settings: list[tuple[str, Any]] = [
         ("Target", spec.compute[0] if spec.compute else None),
-        ("Script", spec.script_name),
+        ("Script", spec.script_name or None),
+        ("Command", " ".join(_arguments_shown(spec)) if spec.command else None),
         ("Framework", spec.run.framework),
         ("NodeCount", spec.run.node_count),
         ("MpiProcessCountPerNode", spec.run.process_count_per_node),
@@ -345,6 +346,10 @@ def _params(graph: Graph, spec: StepSpec) -> list[Param]:
         shown = graph.params.get(value.name) if isinstance(value, ParameterRef) else value
         made.append(Param(ParamDef(name, shown, set_env_var=True, env_var_override=variable)))
     return made
+
+
+def _arguments_shown(spec: StepSpec) -> list[str]:
+    return ["".join(_shown(part) for part in argument) for argument in spec.arguments]
 
 
 def _shown(part: Any) -> str:

@@ -220,9 +220,9 @@ class StepSpec:
     Attributes:
         name: As the user named it.
         step_type: "PythonScriptStep" ...
-        script_name: Path of the script in the source directory, with `/`.
+        script_name: Path of the script in the source directory, with `/`; empty where a command runs instead.
         source_directory: Absolute.
-        arguments: What the script gets in `sys.argv[1:]`.
+        arguments: What the script gets in `sys.argv[1:]`; the command, where one runs.
         params: Values of the `AML_PARAMETER_*` variables.
         inputs: Input ports.
         outputs: Output ports.
@@ -234,6 +234,7 @@ class StepSpec:
         version: The user's own mark of a change.
         hash_paths: What of the source directory decides reuse, with `/`; None for all of it.
         declared_at: "pipeline.py:31", for messages.
+        command: Whether a command runs, and how it is written: as a line of shell, the one argument, or as words.
     """
 
     name: str
@@ -252,3 +253,4 @@ class StepSpec:
     version: str | None
     hash_paths: tuple[str, ...] | None
     declared_at: str | None
+    command: Literal["line", "words"] | None = None

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from scriptstep.run.files import LOG
-
 if TYPE_CHECKING:
     from scriptstep.run.run import Run
 
@@ -35,7 +33,7 @@ def details_of(run: Run) -> dict[str, Any]:
         "outputDatasets": [
             _output(run, name, put) for name, put in row.details.get("outputs", {}).items() if put.get("registered")
         ],
-        "logFiles": {LOG: catalog.files(row.id)[LOG].as_uri()} if LOG in catalog.files(row.id) else {},
+        "logFiles": {n: path.as_uri() for n, path in catalog.files(row.id).items() if n.startswith("user_logs/")},
         "submittedBy": row.owner,
     }
     if row.script:

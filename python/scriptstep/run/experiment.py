@@ -95,25 +95,28 @@ class Experiment:
     # --- runs
 
     def submit(self, config: Any, tags: Mapping[str, Any] | None = None, **kwargs: Any) -> Any:
-        """Starts a pipeline; returns at once.
+        """Starts a pipeline, or a script or command by itself; returns at once.
 
         Args:
-            config: The pipeline.
+            config: The pipeline, or a `ScriptRunConfig`.
             tags: Of the run; kept as text.
             **kwargs: As of `Pipeline.submit`: `pipeline_parameters`, `continue_on_step_failure`, `regenerate_outputs`;
-                besides `input_identity`, `jobs`, `display_name` and `description`.
+                besides `input_identity`, `jobs`, `display_name` and `description`; of a script the last two.
 
         Returns:
-            The run.
+            The run; a plain `Run` where it is that of a script.
 
         Raises:
-            ArgumentError: It is no pipeline, or a parameter is unknown or of another type.
+            ArgumentError: It is neither, or a parameter is unknown or of another type.
             NotImplementedError: It is something of the SDK that cannot be submitted here.
         """
         from scriptstep.authoring.pipeline import Pipeline
+        from scriptstep.authoring.script_run_config import ScriptRunConfig
         from scriptstep.console import notice
-        from scriptstep.run.submission import submit_pipeline
+        from scriptstep.run.submission import submit_pipeline, submit_script
 
+        if isinstance(config, ScriptRunConfig):
+            return submit_script(config, self, tags=tags, **kwargs)
         if not isinstance(config, Pipeline):
             _refuse(config)
         if unknown := sorted(set(kwargs) - _SUBMIT):

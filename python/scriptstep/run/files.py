@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import shutil
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -13,6 +14,8 @@ from scriptstep.errors import ArgumentError, ModelPathNotFoundException
 
 __all__ = [
     "LOG",
+    "log_of_rank",
+    "logs_of",
     "as_local",
     "download",
     "download_all",
@@ -24,7 +27,33 @@ __all__ = [
 ]
 
 LOG = "user_logs/std_log.txt"
+_MPI_LOG = "user_logs/mpi_log.txt"
+_RANK_LOG = re.compile(r"user_logs/std_log_process_([0-9]+)\.txt")
 _SHOWN = 10
+
+
+def logs_of(files: Mapping[str, Path]) -> dict[int, Path]:
+    """Returns: what each process of a run printed, by rank; one process is rank 0, as is an mpirun that started none.
+
+    Args:
+        files: All the run's files.
+    """
+    if LOG in files:
+        return {0: files[LOG]}
+    found = {int(match.group(1)): path for name, path in files.items() if (match := _RANK_LOG.fullmatch(name))}
+    if not found and _MPI_LOG in files:
+        return {0: files[_MPI_LOG]}
+    return dict(sorted(found.items()))
+
+
+def log_of_rank(files: Mapping[str, Path], rank: int = 0) -> Path | None:
+    """Returns: what one process of a run printed; None where it has printed nothing yet.
+
+    Args:
+        files: All the run's files.
+        rank: Of the process.
+    """
+    return logs_of(files).get(rank)
 
 
 def plain_name(name: object, what: str) -> str:

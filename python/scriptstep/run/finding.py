@@ -26,7 +26,7 @@ def rehydrated(workspace: Workspace, row: RunRow | None) -> Run:
         row: Its record.
 
     Returns:
-        A PipelineRun, a StepRun or a Run.
+        A PipelineRun, a StepRun, a ScriptRun or a Run.
 
     Raises:
         NotRegisteredError: There is no record.
@@ -44,6 +44,10 @@ def rehydrated(workspace: Workspace, row: RunRow | None) -> Run:
         from scriptstep.run.step_run import StepRun
 
         return StepRun(experiment, row.id, row.parent or "", row.node_id or "", _row=row)
+    if row.kind == "script":
+        from scriptstep.run.script_run import ScriptRun
+
+        return ScriptRun(experiment, row.id, _row=row)
     from scriptstep.run.run import Run
 
     return Run(experiment, row.id, _row=row)

@@ -10,12 +10,11 @@ from typing import TYPE_CHECKING, Any, NoReturn, TypeVar
 
 from scriptstep.errors import ArgumentError, NotRegisteredError, RunEnvironmentException
 from scriptstep.history import RunRow, now
-from scriptstep.run import files
 from scriptstep.run.finding import TYPES, is_wanted, known_id, rehydrated
 from scriptstep.run.metrics import Logs
 from scriptstep.run.missing import not_here
 from scriptstep.run.run_files import HasFiles
-from scriptstep.run.status import ENDED, short, status_of
+from scriptstep.run.status import COORDINATED, ENDED, short, status_of
 
 if TYPE_CHECKING:
     from typing_extensions import Self
@@ -149,10 +148,10 @@ class Run(Logs, HasFiles):
         return details_of(self)
 
     def get_details_with_logs(self) -> dict[str, Any]:
-        """Returns: all about it, and what it printed."""
+        """Returns: all about it, and what its processes printed."""
         found = self.get_details()
-        log = self._catalog.files(self._id).get(files.LOG)
-        found["logFiles"] = {files.LOG: log.read_text("utf-8", "replace")} if log else {}
+        listed = self._catalog.files(self._id)
+        found["logFiles"] = {name: listed[name].read_text("utf-8", "replace") for name in found["logFiles"]}
         return found
 
     # --- which runs there are
@@ -256,9 +255,9 @@ class Run(Logs, HasFiles):
         self._end("Failed", {"message": message, "code": error_code})
 
     def cancel(self) -> None:
-        """Ends the run as cancelled; a pipeline run with every process of its steps."""
+        """Ends the run as cancelled, with every process that belongs to it."""
         row = self._row()
-        if row.kind == "pipeline" and row.status not in ENDED:
+        if row.kind in ("pipeline", "script") and row.status not in ENDED:
             from scriptstep.run.waiting import ask_for_cancel
 
             ask_for_cancel(self)
@@ -269,8 +268,8 @@ class Run(Logs, HasFiles):
         row = self._row()
         if row.status in ENDED:
             return
-        if row.kind in ("pipeline", "step"):
-            not_here(f"ending the run of a {row.kind} by hand", "it ends with its scripts; cancel its pipeline run")
+        if row.kind in COORDINATED:
+            not_here(f"ending the run of a {row.kind} by hand", "it ends with its scripts; cancel the run")
         fields: dict[str, Any] = {"error": error} if error else {}
         self._catalog.update_run(self._id, status=status, ended=now(), **fields)
 
@@ -286,7 +285,7 @@ class Run(Logs, HasFiles):
         """Waits for the run's end.
 
         Args:
-            show_output: Not used here.
+            show_output: Print what the script prints, as it comes.
             wait_post_processing: Not used here.
             raise_on_error: Raise where it failed.
 
@@ -298,7 +297,7 @@ class Run(Logs, HasFiles):
         """
         from scriptstep.run.waiting import wait_for_run
 
-        wait_for_run(self, raise_on_error)
+        wait_for_run(self, show_output, raise_on_error)
         return self.get_details()
 
     def child_run(self, name: str | None = None, run_id: str | None = None, outputs: Any = None) -> Run:
@@ -339,6 +338,25 @@ class Run(Logs, HasFiles):
         for child, value in zip(children, tag_values or (), strict=False):
             child.tag(str(tag_key), value)
         return children
+
+    def submit_child(self, config: Any, tags: Any = None, **kwargs: Any) -> Any:
+        """Starts a script or a command as a run that is part of this one; returns at once.
+
+        Args:
+            config: The `ScriptRunConfig`.
+            tags: Of the run; kept as text.
+            **kwargs: `display_name` and `description`.
+
+        Returns:
+            The run.
+
+        Raises:
+            ArgumentError: It is no ScriptRunConfig, or something in it cannot be.
+            UserErrorException: This is a step's own script: a step starts no runs.
+        """
+        from scriptstep.run.submission import submit_script
+
+        return submit_script(config, self._experiment, tags=tags, parent=self._row(), **kwargs)
 
     def __enter__(self) -> Self:
         return self
@@ -403,10 +421,6 @@ class Run(Logs, HasFiles):
     def get_environment(self) -> NoReturn:
         """Not here yet."""
         not_here("Run.get_environment()", "read the declared environment from the step's runconfig")
-
-    def submit_child(self, config: Any, tags: Any = None, **kwargs: Any) -> NoReturn:
-        """Not here yet."""
-        not_here("Run.submit_child()", "make the script a step of the pipeline")
 
     def take_snapshot(self, file_or_folder_path: Any) -> NoReturn:
         """Not here."""

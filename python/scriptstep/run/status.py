@@ -10,8 +10,10 @@ from typing import Any
 
 from scriptstep.history import RunRow
 
-__all__ = ["ENDED", "short", "status_of", "took", "why"]
+__all__ = ["COORDINATED", "ENDED", "short", "status_of", "took", "why"]
 
+# Kinds of runs that a process carries out; the others are begun and ended by hand.
+COORDINATED = frozenset({"pipeline", "script", "step"})
 ENDED = frozenset({"Finished", "Completed", "Failed", "Canceled"})
 
 
@@ -21,17 +23,17 @@ def status_of(row: RunRow, home: Path, root: RunRow | None = None) -> str:
     Args:
         row: The run.
         home: The state folder.
-        root: The pipeline run that it is part of; the run itself where it is one.
+        root: The pipeline run that a step is part of.
 
     Returns:
         Its status as the SDK spells it. What was under way when its coordinator died counts as failed.
     """
-    if row.status in ENDED or row.ended is not None or row.kind not in ("pipeline", "step"):
+    if row.status in ENDED or row.ended is not None or row.kind not in COORDINATED:
         return row.status
-    above = row if row.kind == "pipeline" else root
+    above = root if row.kind == "step" else row
     if above is None or not _lost(above, home):
         return row.status
-    return "Failed" if row.kind == "pipeline" or row.started is not None else row.status
+    return row.status if row.kind == "step" and row.started is None else "Failed"
 
 
 def _lost(row: RunRow, home: Path) -> bool:

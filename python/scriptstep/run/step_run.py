@@ -6,7 +6,7 @@ import sys
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from scriptstep.errors import NotRegisteredError
-from scriptstep.run.files import LOG
+from scriptstep.run.files import log_of_rank
 from scriptstep.run.missing import not_here
 from scriptstep.run.run import Run
 
@@ -59,8 +59,8 @@ class StepRun(Run):
     # --- what it printed
 
     def get_job_log(self) -> str:
-        """Returns: what the script printed, so far."""
-        log = self._files().get(LOG)
+        """Returns: what the script printed, so far; the process of rank 0, where there are several."""
+        log = log_of_rank(self._files())
         return log.read_text("utf-8", "replace") if log is not None else ""
 
     def get_stdout_log(self) -> str:

@@ -1,4 +1,4 @@
-"""From a pipeline to a run that is under way."""
+"""From a pipeline, or a script by itself, to a run that is under way."""
 
 from __future__ import annotations
 
@@ -10,12 +10,14 @@ from scriptstep.console import notice
 from scriptstep.errors import ArgumentError
 from scriptstep.run.experiment import Experiment, _check_name
 from scriptstep.run.pipeline_run import PipelineRun
+from scriptstep.run.script_run import ScriptRun
 from scriptstep.run.waiting import remember
 
 if TYPE_CHECKING:
     from scriptstep.authoring.pipeline import Pipeline
+    from scriptstep.history import RunRow
 
-__all__ = ["InputIdentity", "set_defaults", "submit_pipeline"]
+__all__ = ["InputIdentity", "set_defaults", "submit_pipeline", "submit_script"]
 
 InputIdentity = Literal["definition", "content"]
 
@@ -73,7 +75,8 @@ def submit_pipeline(
     _check_options(tags, input_identity, jobs)
     if parent_run_id is not None:
         notice("parent_run_id is not used here: the run stands for itself", level="warning")
-    from scriptstep.engine.coordinator import Submission, start
+    from scriptstep.engine.coordinator import start
+    from scriptstep.engine.submission import Submission
 
     workspace = pipeline._workspace
     submission = Submission(
@@ -84,7 +87,7 @@ def submit_pipeline(
         default_datastore=pipeline._default_datastore_name,
         continue_on_step_failure=bool(continue_on_step_failure),
         regenerate_outputs=bool(regenerate_outputs),
-        tags={str(k): "" if v is None else str(v) for k, v in (tags or {}).items()},
+        tags=_texts(tags),
         description=description or getattr(pipeline, "description", None),
         input_identity=input_identity or _input_identity,
         jobs=jobs or _jobs,
@@ -94,6 +97,67 @@ def submit_pipeline(
     active = start(submission)
     remember(active)
     return PipelineRun(Experiment(workspace, experiment_name), active.run_id, _graph=pipeline.graph)
+
+
+def submit_script(
+    config: Any,
+    experiment: Experiment,
+    *,
+    tags: Mapping[str, Any] | None = None,
+    display_name: str | None = None,
+    description: str | None = None,
+    parent: RunRow | None = None,
+    **unused: Any,
+) -> ScriptRun:
+    """Starts a script or a command by itself; returns at once.
+
+    Args:
+        config: The `ScriptRunConfig`.
+        experiment: What to file the run under.
+        tags: Of the run; kept as text.
+        display_name: The name to show; the script's where None.
+        description: In the user's words.
+        parent: The run that it is part of.
+        **unused: What else a submit may be given in the SDK; named in a warning.
+
+    Returns:
+        The run.
+
+    Raises:
+        ArgumentError: It is no ScriptRunConfig, or something in it cannot be.
+        UserErrorException: This process is a step: a step starts no runs.
+    """
+    from scriptstep.authoring.pipeline import Pipeline
+    from scriptstep.authoring.script_run_config import ScriptRunConfig
+
+    if not isinstance(config, ScriptRunConfig):
+        raise ArgumentError(f"a ScriptRunConfig is needed, not {type(config).__name__}")
+    _check_options(tags, None, None)
+    if unused:
+        notice(f"the submit of a ScriptRunConfig does not use {', '.join(sorted(unused))}", level="warning")
+    from scriptstep.engine.coordinator import start
+    from scriptstep.engine.submission import Submission
+
+    pipeline = Pipeline(experiment.workspace, steps=[config._step()])
+    active = start(
+        Submission(
+            graph=pipeline.graph,
+            workspace=experiment.workspace,
+            experiment=experiment.name,
+            parameters=_parameters(pipeline, None),
+            tags=_texts(tags),
+            description=description,
+            display_name=display_name,
+            alone=True,
+            parent=parent,
+        )
+    )
+    remember(active)
+    return ScriptRun(experiment, active.run_id, _run_config=config.run_config)
+
+
+def _texts(tags: Mapping[str, Any] | None) -> dict[str, str]:
+    return {str(k): "" if v is None else str(v) for k, v in (tags or {}).items()}
 
 
 def _parameters(pipeline: Pipeline, given: Mapping[str, Any] | None) -> dict[str, Any]:

@@ -10,13 +10,14 @@ from collections.abc import Callable
 from contextlib import suppress
 from typing import TYPE_CHECKING, cast
 
-from scriptstep.console import Event, RunEnded, RunStarted, StepEnded, StepStarted, console, notice
+from scriptstep.console import Event, RunEnded, RunStarted, StepEnded, StepStarted, console, emit, notice
+from scriptstep.console.follow import Follower
 from scriptstep.console.log_tail import log_tail
 from scriptstep.console.text import count
 from scriptstep.errors import ActivityFailedException
 from scriptstep.history import RunRow
-from scriptstep.run.files import LOG
-from scriptstep.run.status import ENDED, short, took, why
+from scriptstep.run.files import log_of_rank
+from scriptstep.run.status import COORDINATED, ENDED, short, took, why
 
 if TYPE_CHECKING:
     from scriptstep.engine.coordinator import ActiveRun
@@ -107,11 +108,12 @@ def wait_for_pipeline(run: Run, show_output: bool, timeout_seconds: float, raise
     from scriptstep.engine.coordinator import active as active_run
 
     row = run._row()
-    active = active_run(row.id if row.kind == "pipeline" else row.parent or row.id)
+    active = active_run(row.parent or row.id if row.kind == "step" else row.id)
     limit = time.monotonic() + timeout_seconds
-    if active is not None and row.kind == "pipeline":
+    meanwhile = _LogPrinter(run) if show_output and row.kind == "script" else _nothing
+    if active is not None and row.kind != "step":
         try:
-            _wait_active(active, timeout_seconds)
+            _wait_active(active, timeout_seconds, meanwhile)
         except KeyboardInterrupt:
             active.cancel()
             _wait_quietly(active, _CANCEL_S)
@@ -119,7 +121,8 @@ def wait_for_pipeline(run: Run, show_output: bool, timeout_seconds: float, raise
     else:
         if active is not None:
             active.wait(0)
-        _watch(run, limit, show_output and active is None and row.kind == "pipeline")
+        tells = show_output and active is None and row.kind == "pipeline"
+        _watch(run, limit, _Watcher(run).look if tells else meanwhile)
     status = run.get_status()
     if status not in ENDED and not run._row().ended:
         notice(f"run {short(run.id)} is not over after {timeout_seconds:g} s: {status}", level="warning", once=False)
@@ -143,38 +146,59 @@ def ask_for_cancel(run: Run) -> None:
         active.cancel()
 
 
-def wait_for_run(run: Run, raise_on_error: bool) -> None:
+def wait_for_run(run: Run, show_output: bool, raise_on_error: bool) -> None:
     """Waits for the end of a run that is not known to be a pipeline's.
 
     Raises:
         ActivityFailedException: It failed.
     """
     row = run._row()
-    if row.kind in ("pipeline", "step"):
-        wait_for_pipeline(run, False, float("inf"), raise_on_error)
+    if row.kind in COORDINATED:
+        wait_for_pipeline(run, show_output and row.kind == "script", float("inf"), raise_on_error)
         return
-    _watch(run, float("inf"), False)
+    _watch(run, float("inf"))
     if raise_on_error and run.get_status() == "Failed":
         raise failure(run)
 
 
-def _wait_active(active: ActiveRun, seconds: float | None) -> None:
+def _nothing(over: bool) -> None:
+    """What is done while waiting, where nothing is."""
+
+
+def _wait_active(active: ActiveRun, seconds: float | None, meanwhile: Callable[[bool], None] = _nothing) -> None:
     # In short pieces: a wait without end does not hear Ctrl-C everywhere.
     end = None if seconds is None else time.monotonic() + min(seconds, 1e9)
     while not active.wait(_POLL_S if end is None else max(0.0, min(_POLL_S, end - time.monotonic()))):
+        meanwhile(False)
         if end is not None and time.monotonic() >= end:
             return
+    meanwhile(True)
 
 
-def _watch(run: Run, limit: float, tell: bool) -> None:
-    watcher = _Watcher(run) if tell else None
+def _watch(run: Run, limit: float, meanwhile: Callable[[bool], None] = _nothing) -> None:
     while True:
         over = run.get_status() in ENDED or run._row().ended is not None
-        if watcher is not None:
-            watcher.look(over)
+        meanwhile(over)
         if over or time.monotonic() >= limit:
             return
         time.sleep(max(0.0, min(_POLL_S, limit - time.monotonic())))
+
+
+class _LogPrinter:
+    """Prints what a script prints, as it comes."""
+
+    def __init__(self, run: Run) -> None:
+        self._run = run
+        self._follower: Follower | None = None
+
+    def __call__(self, over: bool) -> None:
+        if self._follower is None:
+            log = log_of_rank(self._run._catalog.files(self._run.id))
+            if log is None:
+                return
+            self._follower = Follower(str(log))
+        for line in self._follower.lines(whole=over):
+            emit(line)
 
 
 class _Watcher:
@@ -211,7 +235,7 @@ class _Watcher:
         reason = why(row.verdict) or str((row.error or {}).get("message", ""))
         if row.status == "Failed":
             reason = str((row.error or {}).get("message", reason))
-            return StepEnded(row.name, "failed", took(row), reason, tail(self._run, row.id), self._run.id)
+            return StepEnded(row.name, "failed", took(row), reason, tail(self._run, row), self._run.id)
         if row.reused_from:
             origin = self._run._catalog.run(row.reused_from)
             told = f"from run {short(origin.parent or origin.id)}" if origin else reason
@@ -264,13 +288,13 @@ def failure(run: Run) -> ActivityFailedException:
         lines[0] = f"run {short(run.id)} failed: {message}"
     for step in steps:
         lines.append(f"{step.name}: {(step.error or {}).get('message', 'failed')}")
-        lines += [f"  | {line}" for line in tail(run, step.id)]
+        lines += [f"  | {line}" for line in tail(run, step)]
     return ActivityFailedException("\n".join(lines), help=f"scriptstep logs {short(run.id)}")
 
 
-def tail(run: Run, step: str) -> list[str]:
-    """Returns: the last lines that a step printed, a whole traceback where it ended with one."""
-    log = run._catalog.files(step).get(LOG)
+def tail(run: Run, step: RunRow) -> list[str]:
+    """Returns: the last lines of a step, or of its process that failed; a whole traceback where it ended with one."""
+    log = log_of_rank(run._catalog.files(step.id), int((step.error or {}).get("rank", 0)))
     if log is None:
         return []
     return log_tail(log)

@@ -23,7 +23,7 @@ class StepContext:
 
     Attributes:
         run_id: Id of the step run.
-        parent_id: Id of the pipeline run.
+        parent_id: Id of the pipeline run; empty where there is no run above.
         attempt: Id of the attempt.
         experiment: Name of the experiment.
         workspace: Name of the workspace.

@@ -133,9 +133,8 @@ class HistoryReads:
                 folder = self.place.home / row.directory
                 found.update(_files_below(folder / "artifacts"))
                 found.update(_files_below(folder / "uploads"))
-                log = folder / "logs" / "std_log.txt"
-                if log.is_file():
-                    found.setdefault("user_logs/std_log.txt", log)
+                for log in (folder / "logs").glob("*.txt"):
+                    found.setdefault(f"user_logs/{log.name}", log)
         return dict(sorted(found.items()))
 
     # registered things

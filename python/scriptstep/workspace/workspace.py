@@ -437,5 +437,8 @@ class Workspace(WorkspaceMembers, ServiceOnly):
         return Run.get(self, run_id)
 
     def get_mlflow_tracking_uri(self, _with_auth: bool = False) -> str:
-        """Returns: a folder in which MLflow may keep what is logged with it outside steps."""
-        return (self._place.home / "mlflow").as_uri()
+        """Returns: the folder in which MLflow keeps what is logged with it: in a step the run's own, read back as what
+        the run logged; outside of steps one that stays MLflow's own.
+        """
+        run = os.environ.get("SCRIPTSTEP_RUN_DIR")
+        return (Path(run) if run else self._place.home).joinpath("mlflow").as_uri()

@@ -10,7 +10,7 @@ from collections import deque
 from pathlib import Path
 from typing import Any
 
-from scriptstep.engine.attempt import Attempt, State, Status
+from scriptstep.engine.attempt import Attempt, Process, State, Status
 from scriptstep.engine.executors.protocol import Capabilities
 from scriptstep.engine.executors.warden_process import WardenProcess
 from scriptstep.errors import ArgumentError, UserErrorException
@@ -21,6 +21,7 @@ _CLOSE_S = 15.0
 _PROBE_S = 120.0
 _TIMEOUT_GRACE_S = 10.0
 _LOG_CHUNK = 16 * 1024 * 1024
+_MOST_PROCESSES = 1024  # of one attempt: more is a slip of the pen, and would choke the machine
 _ENDED = {
     "exit": State.FAILED,
     "timeout": State.TIMEOUT,
@@ -62,7 +63,7 @@ class LocalExecutor:
 
     def capabilities(self) -> Capabilities:
         """Returns: what it can do."""
-        return Capabilities()
+        return Capabilities(max_nodes=_MOST_PROCESSES, max_processes=_MOST_PROCESSES)
 
     def submit(self, attempt: Attempt) -> str:
         """Takes an attempt, and starts it as soon as there is room.
@@ -143,7 +144,7 @@ class LocalExecutor:
 
         Args:
             handle: Its handle.
-            rank: Which of its processes; there is one.
+            rank: Which of its processes.
             offset: Bytes that are known already.
 
         Returns:
@@ -151,9 +152,14 @@ class LocalExecutor:
 
         Raises:
             KeyError: A handle that was never given.
+            ArgumentError: It has no process of that rank.
         """
+        attempt = self._attempts[handle]
+        logs = attempt.logs or (attempt.log,)
+        if not 0 <= rank < len(logs):
+            raise ArgumentError(f"there is no rank {rank}: the ranks of step '{attempt.step}' are 0 to {len(logs) - 1}")
         try:
-            with open(self._attempts[handle].log, "rb") as file:
+            with open(logs[rank], "rb") as file:
                 file.seek(offset)
                 data = file.read(_LOG_CHUNK)
         except FileNotFoundError:
@@ -206,10 +212,8 @@ class LocalExecutor:
                 {
                     "do": "start",
                     "id": handle,
-                    "argv": [_text(a) for a in attempt.argv],
-                    "env": {_text(k): _text(v) for k, v in attempt.env.items()},
+                    "processes": _processes(attempt),
                     "cwd": _text(attempt.cwd),
-                    "log": _text(attempt.log),
                     "timeout": attempt.timeout_s,
                     "grace": _TIMEOUT_GRACE_S,
                 }
@@ -278,6 +282,7 @@ class LocalExecutor:
                 started=told["started"],
                 ended=told["time"],
                 message=f"cannot be started: {message}" if how == "error" else message,
+                rank=told.get("rank") if how == "exit" and self._attempts[handle].processes else None,
             ),
         )
 
@@ -299,18 +304,33 @@ def _fault_of(attempt: Attempt) -> str | None:
     """Returns: why an attempt cannot be run here, or None."""
     if not hasattr(os, "fork"):
         return "running a step is untried on this system: it needs Linux or macOS"
-    if attempt.node_count * attempt.process_count > 1:
-        return (
-            f"it asks for {attempt.node_count} nodes and {attempt.process_count} processes on each: "
-            "several processes for a step are not supported yet"
-        )
-    for number, argument in enumerate(attempt.argv):
-        if "\0" in argument:
-            return f"its argument {number} holds a NUL character, which no process can be given: {argument[:80]!r}"
-    for name, value in attempt.env.items():
-        if "\0" in name + value or "=" in name or not name:
-            return f"no process can be given its environment variable {name!r}, with {value[:80]!r}"
+    if (count := len(attempt.logs)) > _MOST_PROCESSES:
+        return f"it asks for {count:,} processes, and {_MOST_PROCESSES:,} are the most that a step gets here"
+    for argv in (attempt.argv, *(p.argv for p in attempt.processes)):
+        for number, argument in enumerate(argv):
+            if "\0" in argument:
+                return f"its argument {number} holds a NUL character, which no process can be given: {argument[:80]!r}"
+    for env in (attempt.env, *(p.env for p in attempt.processes)):
+        for name, value in env.items():
+            if "\0" in name + value or "=" in name or not name:
+                return f"no process can be given its environment variable {name!r}, with {value[:80]!r}"
     return None
+
+
+def _processes(attempt: Attempt) -> list[dict[str, Any]]:
+    """Returns: what the warden is to start, one for each rank."""
+    processes, logs = attempt.processes, attempt.logs
+    if not processes:
+        processes, logs = (Process(attempt.argv, {}),), (attempt.log,)
+    return [
+        {
+            "argv": [_text(a) for a in process.argv],
+            "env": {_text(k): _text(v) for k, v in {**attempt.env, **process.env}.items()},
+            "log": _text(log),
+            "server": process.server,
+        }
+        for process, log in zip(processes, logs, strict=True)
+    ]
 
 
 def _text(text: str) -> str:

@@ -1,7 +1,8 @@
 """Starts attempts and ends their whole process trees; runs by itself, as `python -I -S warden.py`.
 
 The coordinator writes one JSON object a line to its standard input and reads them from its standard output. For each
-attempt the warden forks a guard, which starts the script, waits for it and ends whatever it left behind. Nothing
+attempt the warden forks a guard, which starts the script, or several processes of it, waits for them and ends whatever
+they left behind; one that fails ends the others. Nothing
 outlives the coordinator, however it ends: the warden hears of that by the end of a pipe, and a guard of the warden's
 end likewise. A guard that is killed takes its script with it, and the warden ends what is left.
 
@@ -29,6 +30,7 @@ _AFTER_EXIT_S = 2.0  # for what a script left behind, between SIGTERM and SIGKIL
 _ORPHANED_S = 0.5  # the same, once there is no coordinator any more
 _GIVE_UP_S = 20.0  # after SIGKILL: what is stuck in the kernel then is named, and left
 _KILL_AGAIN_S = 0.02
+_LONGEST_WAIT_S = 3600.0  # poll takes no more than 24 days, and an attempt may last longer
 
 _PR_SET_PDEATHSIG = 1
 _PR_SET_CHILD_SUBREAPER = 36
@@ -64,8 +66,10 @@ class Guard:
         self.order, self.control, self.report = order, control, report
         self.how = "exit"
         self.gathers = False
-        self.script = 0
+        self.scripts: dict[int, int] = {}  # process id -> rank
+        self.waited_for: set[int] = set()  # those that do not serve others
         self.status: int | None = None
+        self.rank: int | None = None  # which one failed
         self.deadline: float | None = None
         self.kill_at: float | None = None
         self.message: str | None = None
@@ -79,7 +83,7 @@ class Guard:
         try:
             self._run()
         except BaseException:
-            if self.script:
+            if self.scripts:
                 self._signal_all(signal.SIGKILL)
             import traceback
 
@@ -98,8 +102,10 @@ class Guard:
         signal.set_wakeup_fd(wake_write, warn_on_full_buffer=False)
         started = time.time()
         try:
-            self._start()
+            for rank, process in enumerate(self.order["processes"]):
+                self._start(rank, process)
         except OSError as error:
+            self._end_started()
             self._tell(state="ended", how="error", started=started, time=time.time(), message=_words(error))
             return
         self._tell(state="running", time=started)
@@ -115,18 +121,18 @@ class Guard:
             started=started,
             time=time.time(),
             message=self.message,
+            rank=self.rank,
         )
 
-    def _start(self) -> None:
-        order = self.order
-        argv = [_bytes(a) for a in order["argv"]]
-        env = {_bytes(k): _bytes(v) for k, v in order["env"].items()}
+    def _start(self, rank: int, process: dict[str, Any]) -> None:
+        argv = [_bytes(a) for a in process["argv"]]
+        env = {_bytes(k): _bytes(v) for k, v in process["env"].items()}
         program = _program(argv[0], env)
         guard = os.getpid()
-        log = os.open(_bytes(order["log"]), os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
+        log = os.open(_bytes(process["log"]), os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
         failed_read, failed_write = os.pipe()  # closed by a successful exec
-        self.script = os.fork()
-        if self.script == 0:
+        script = os.fork()
+        if script == 0:
             try:
                 os.setsid()
                 if _libc is not None:
@@ -139,7 +145,7 @@ class Guard:
                 signal.pthread_sigmask(signal.SIG_SETMASK, ())
                 os.dup2(log, 1)  # descriptor 0 is nothing already
                 os.dup2(log, 2)
-                os.chdir(_bytes(order["cwd"]))
+                os.chdir(_bytes(self.order["cwd"]))
                 os.execve(program, argv, env)
             except BaseException as error:
                 os.write(failed_write, _words(error, program).encode("utf-8", "backslashreplace"))
@@ -151,8 +157,20 @@ class Guard:
             message += chunk
         os.close(failed_read)
         if message:
-            os.waitpid(self.script, 0)
+            os.waitpid(script, 0)
             raise OSError(message.decode())
+        self.scripts[script] = rank
+        if not process["server"]:
+            self.waited_for.add(script)
+
+    def _end_started(self) -> None:
+        """Ends those that were started before one that could not be."""
+        while True:
+            self._signal_all(signal.SIGKILL)
+            try:
+                os.waitpid(-1, 0)
+            except ChildProcessError:
+                return
 
     def _watch(self) -> None:
         """Returns when the script and all that it started are gone."""
@@ -163,7 +181,7 @@ class Guard:
             others = self._reap()
             now = time.monotonic()
             if self.status is not None:
-                if not (others if self.gathers else self._group_lives()):
+                if not (others if self.gathers else self._signal_groups(0)):
                     break
                 self._end(_AFTER_EXIT_S)
             elif self.deadline is not None and now >= self.deadline:
@@ -182,7 +200,7 @@ class Guard:
                 elif not self._hear():
                     waits.unregister(self.control)
         if not self.gathers:
-            self._signal_group(signal.SIGKILL)
+            self._signal_groups(signal.SIGKILL)
 
     def _pause(self, now: float) -> int | None:
         """Returns: how long to wait for a child or an order, milliseconds; None for ever."""
@@ -194,7 +212,7 @@ class Guard:
             longest = self.deadline - now
         else:
             return None
-        return max(0, int(longest * 1000) + 1)
+        return max(0, int(min(longest, _LONGEST_WAIT_S) * 1000) + 1)
 
     def _hear(self) -> bool:
         """Reads an order, which can only be to end. Returns whether more may come."""
@@ -221,27 +239,32 @@ class Guard:
                 return False
             if pid == 0:
                 return True
-            if pid == self.script:
-                self.status = status
+            if pid in self.scripts:
+                self._note_end(pid, status)
+
+    def _note_end(self, pid: int, status: int) -> None:
+        """The first that fails ends all; else all end when none is left but those that serve others."""
+        self.waited_for.discard(pid)
+        if self.status is None and (status != 0 or not self.waited_for):
+            self.status = status
+            self.rank = self.scripts[pid] if status != 0 else None
 
     def _signal_all(self, number: int) -> None:
         if self.gathers:
             _signal_each(_below(os.getpid()), number)
         else:
-            self._signal_group(number)
+            self._signal_groups(number)
 
-    def _signal_group(self, number: int) -> None:
-        try:
-            os.killpg(self.script, number)
-        except OSError:
-            pass
-
-    def _group_lives(self) -> bool:
-        try:
-            os.killpg(self.script, 0)
-        except OSError:  # on macOS also where only the dead are left
-            return False
-        return True
+    def _signal_groups(self, number: int) -> bool:
+        """Signals the group of each script. Returns whether there is one; 0 only asks."""
+        found = False
+        for script in self.scripts:
+            try:
+                os.killpg(script, number)
+                found = True
+            except OSError:  # on macOS also where only the dead are left
+                pass
+        return found
 
     def _name_the_stuck(self) -> str:
         named = []

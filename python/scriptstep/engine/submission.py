@@ -1,0 +1,73 @@
+"""What is to be run, and how: a graph with the values of its parameters."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+from scriptstep.errors import UserErrorException
+from scriptstep.graph import Graph
+from scriptstep.history import RunRow
+from scriptstep.workspace.local_catalog import LocalCatalog
+from scriptstep.workspace.workspace import Workspace
+
+__all__ = ["Submission"]
+
+
+@dataclass
+class Submission:
+    """A pipeline to be run, and how.
+
+    Attributes:
+        graph: Its graph.
+        workspace: Where it runs.
+        experiment: Name of the experiment.
+        parameters: Value of every parameter of the graph.
+        default_datastore: Name of the pipeline's default datastore, or None for the workspace's.
+        continue_on_step_failure: Whether steps that do not need a failed one go on.
+        regenerate_outputs: Whether every step runs.
+        tags: Tags of the run.
+        description: Its description.
+        input_identity: "definition" or "content"; None for the setting.
+        jobs: Most steps side by side; None for the number of cores.
+        display_name: Name to show.
+        pipeline_outputs: Name of a pipeline output to (node id, port).
+        alone: Whether the graph is one step, and the run is that step: no pipeline is above it.
+        parent: The run that one which is alone is part of, or None.
+    """
+
+    graph: Graph
+    workspace: Workspace
+    experiment: str
+    parameters: dict[str, Any]
+    default_datastore: str | None = None
+    continue_on_step_failure: bool = False
+    regenerate_outputs: bool = False
+    tags: dict[str, str] = field(default_factory=dict)
+    description: str | None = None
+    input_identity: str | None = None
+    jobs: int | None = None
+    display_name: str | None = None
+    pipeline_outputs: dict[str, tuple[str, str]] = field(default_factory=dict)
+    alone: bool = False
+    parent: RunRow | None = None
+
+    @property
+    def good_end(self) -> str:
+        """Status of a run that came to a good end, as the SDK has it for each kind."""
+        return "Completed" if self.alone else "Finished"
+
+    @property
+    def catalog(self) -> LocalCatalog:
+        """The workspace's catalog, which writes the history.
+
+        Raises:
+            UserErrorException: Inside a step: there is none.
+        """
+        catalog = self.workspace._catalog
+        if not isinstance(catalog, LocalCatalog):
+            raise UserErrorException(
+                "a step cannot submit a pipeline of its own",
+                help="submit it from outside, or make its steps part of this one",
+            )
+        return catalog
