@@ -58,6 +58,8 @@ lint: $(STAMPS)/installed $(STAMPS)/lint
 	@$(CARGO) --component rustfmt cargo fmt --manifest-path rust/core/fuzz/Cargo.toml --check
 	@echo 'lint: clippy'
 	@$(CARGO) --component clippy cargo clippy --workspace --all-targets --locked --quiet -- -D warnings
+	@echo 'lint: rustdoc'
+	@RUSTDOCFLAGS='-D warnings' $(CARGO) cargo doc --package scriptstep-core --no-deps --locked --quiet
 	@echo 'lint: the core knows nothing of Python'
 	@mkdir -p build && $(CARGO) cargo tree --package scriptstep-core --edges all --prefix none --locked > build/core-tree.txt
 	@! grep '^pyo3' build/core-tree.txt

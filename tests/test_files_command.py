@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 from pathlib import Path
 
@@ -100,3 +101,46 @@ def test_names_cannot_upset_a_terminal(tmp_path: Path, capsys: pytest.CaptureFix
     (tmp_path / "red\x1b[31m\n.py").write_text("x")
     assert main(["files", str(tmp_path)]) == 0
     assert lines(capsys) == ["1 B red\\x1b[31m\\n.py"]
+
+
+@pytest.mark.parametrize("path", ["../x", "sub/../../x", "/nowhere/x"])
+def test_a_path_elsewhere_cannot_be_asked_about(path: str, code: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["files", str(code), "--why", path]) == 1
+    assert "only a path below the directory" in capsys.readouterr().err
+
+
+def test_a_path_may_be_absolute(code: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["files", str(code), "--why", str(code / "a.log")]) == 1
+    assert lines(capsys) == ["a.log: left out: .gitignore:1: *.log"]
+    assert main(["files", str(code), "--why", str(code / "build") + "/"]) == 1
+    assert lines(capsys) == ["build/: left out: .gitignore:3: /build/"]
+
+
+def test_all_of_it_can_be_had_as_json(code: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (code / os.fsdecode(b"\xff")).write_text("bytes")
+
+    def told(*options: str) -> dict[str, object]:
+        main(["files", str(code), "--json", *options])
+        found: dict[str, object] = json.loads(capsys.readouterr().out)
+        assert found.pop("version") == 1
+        return found
+
+    found = scan(code)
+    assert told() == {
+        "digest": found.digest,
+        "files": [{"path": os.fsdecode(e.path), "kind": e.kind, "size": e.size, "digest": e.digest} for e in found],
+    }
+    assert told("--ignored")["ignored"] == [
+        {
+            "path": os.fsdecode(one.decided),
+            "kind": one.kind,
+            "file": None if one.file is None else os.fsdecode(one.file),
+            "line": one.line,
+            "rule": None if one.rule is None else os.fsdecode(one.rule),
+        }
+        for one in left_out(code)
+    ]
+    rule = {"kind": "rule", "file": ".gitignore", "line": 2, "rule": "!keep.log"}
+    assert told("--why", "keep.log") == {"kept": True, "path": "keep.log", **rule}
+    none = {"kind": "none", "file": None, "line": None, "rule": None}
+    assert told("--why", "main.py") == {"kept": True, "path": "main.py", **none}

@@ -21,6 +21,10 @@ scriptstep; or a notebook (.ipynb): its code cells, in its own folder. What foll
 _JSON_ABOUT = """--json prints {"version": 1, "runs": [...]}, the newest run first. Of each run: id, experiment, name,
 number, status, created, started and ended (ISO 8601, UTC; null where it has not), seconds (or null), tags, and steps:
 a list of {"name", "verdict" (ran, reused, failed, not run, cancelled, running, waiting), "seconds"}."""
+_FILES_JSON_ABOUT = """--json prints {"version": 1, "digest", "files": [{"path", "kind" (file, executable, link),
+"size" (bytes), "digest"}]}; with --ignored {"version": 1, "ignored": [{"path", "kind", "file", "line", "rule"}]},
+"kind" being what decided: rule, never, environment; with --why {"version": 1, "kept", "path", "kind", "file", "line",
+"rule"}, "kind" being none, too. What a thing has not is null; a byte that is no UTF-8 stands as \\udc80 to \\udcff."""
 
 # Options of `run` that take a value: what follows them is not the file.
 _VALUED = ("--jobs", "-j", "--input-identity", "--color")
@@ -146,12 +150,15 @@ def _parser() -> argparse.ArgumentParser:
     cancel = add("cancel", "cancel a run and end its processes", _cancel_run)
     cancel.add_argument("run", metavar="RUN", help="id of a run, or its first characters")
 
-    files = add("files", "list what a source directory holds, its ignore rules applied", _list_files)
+    files = add(
+        "files", "list what a source directory holds, its ignore rules applied", _list_files, epilog=_FILES_JSON_ABOUT
+    )
     files.add_argument("directory", metavar="DIR", help="the directory")
     shown = files.add_mutually_exclusive_group()
     shown.add_argument("--ignored", action="store_true", help="list what the rules leave out, each with its rule")
     shown.add_argument("--largest", action="store_true", help="the largest first")
     shown.add_argument("--why", metavar="PATH", help="tell which rule decides about a path, relative to DIR")
+    files.add_argument("--json", action="store_true", help="print it as JSON (see below)")
     data = commands.add_parser(
         "data", help="name data, so that scripts find it", description="Name data, so that scripts find it."
     )
@@ -229,10 +236,10 @@ def _list_files(options: argparse.Namespace, script: list[str]) -> int:
     from scriptstep.cli.files import list_files, list_ignored, tell_why
 
     if options.why is not None:
-        return tell_why(options.directory, options.why)
+        return tell_why(options.directory, options.why, as_json=options.json)
     if options.ignored:
-        return list_ignored(options.directory)
-    return list_files(options.directory, largest_first=options.largest)
+        return list_ignored(options.directory, as_json=options.json)
+    return list_files(options.directory, largest_first=options.largest, as_json=options.json)
 
 
 def _add_data(options: argparse.Namespace, script: list[str]) -> int:

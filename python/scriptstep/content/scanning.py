@@ -143,7 +143,7 @@ def explain(directory: PathLike, path: str | bytes | os.PathLike[str]) -> Explan
 
     Raises:
         RuleFileError: An ignore file cannot be used.
-        ContentError: The directory cannot be read.
+        ContentError: The directory cannot be read; the path is absolute, or has a `..` in it.
     """
     kept, decided, kind, rule = _core.explain(directory, os.fsencode(path))
     file, line, text = rule if rule is not None else (None, None, None)

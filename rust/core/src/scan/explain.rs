@@ -47,8 +47,12 @@ pub enum Reason {
 /// Tells why a path below a source directory is content or is not, as `git check-ignore -v` does.
 ///
 /// # Errors
-/// The directory or one of its rule files cannot be read.
+/// The directory or one of its rule files cannot be read; the path is absolute, or has a `..` in it.
 pub fn explain(fs: &dyn Fs, root: &Path, path: &[u8]) -> Result<Explanation> {
+    if path.starts_with(b"/") || path.split(|&byte| byte == b'/').any(|part| part == b"..") {
+        let reason = std::io::Error::new(ErrorKind::InvalidInput, "only a path below the directory can be asked about");
+        return Err(Error::io("explain", Path::new(OsStr::from_bytes(path)), reason));
+    }
     let canonical = fs.canonical(root).map_err(|error| Error::io("read", root, error))?;
     let open = fs.open_folder(&canonical).map_err(|error| Error::io("read", root, error))?;
     let rule_file = rule_file_name(fs, &open);
