@@ -126,7 +126,6 @@ DIFFERENT = {
     "PipelineOutputFileDataset.parse_delimited_files": HEADER,
     "DataReference.to_config": "the runconfig's own class for references is made where it is used",
     "Pipeline.load_yaml": LATER,
-    "Pipeline.publish": LATER,
     "Pipeline.service_endpoint": SERVICE,
     "Graph.add_module_node": MADE_HERE,
     "Graph.add_datasource_node": MADE_HERE,

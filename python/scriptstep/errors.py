@@ -9,6 +9,7 @@ files, `ActivityFailedException` is a run that did not succeed.
     |   |   |-- ArgumentTypeError         also TypeError: a value of the wrong type
     |   |   `-- ArgumentAttributeError    also AttributeError: a member that the object has not
     |   |-- NotRegisteredError            also KeyError: no data, model or environment of that name
+    |   |   `-- EndpointNotFound          also the SDK's ErrorResponseException: no such pipeline endpoint
     |   |-- SettingsError                 scriptstep.toml or a configuration file is wrong
     |   |-- ModelNotFoundException
     |   |-- ModelPathNotFoundException
@@ -47,6 +48,8 @@ __all__ = [
     "ComputeTargetException",
     "ContentError",
     "DatasetTimestampMissingError",
+    "EndpointNotFound",
+    "ErrorResponseException",
     "ExperimentExecutionException",
     "HistoryDamaged",
     "ModelNotFoundException",
@@ -127,6 +130,14 @@ class NotRegisteredError(UserErrorException, KeyError):
     """Nothing is registered under that name."""
 
     __str__ = AzureMLException.__str__
+
+
+class ErrorResponseException(Exception):
+    """In the SDK: the pipeline service answered with an error. Here: what code catches it for, `EndpointNotFound`."""
+
+
+class EndpointNotFound(NotRegisteredError, ErrorResponseException):
+    """There is no pipeline endpoint of that name or id."""
 
 
 class SettingsError(UserErrorException):

@@ -11,6 +11,7 @@ from scriptstep.errors import ArgumentError, ArgumentTypeError, AzureMLException
 from scriptstep.graph import Graph
 
 if TYPE_CHECKING:
+    from scriptstep.published.pipeline import PublishedPipeline
     from scriptstep.run.pipeline_run import PipelineRun
 
 __all__ = ["Pipeline"]
@@ -154,6 +155,32 @@ class Pipeline:
             parent_run_id=parent_run_id,
             **known,
         )
+
+    def publish(
+        self,
+        name: str | None = None,
+        description: str | None = None,
+        version: str | None = None,
+        continue_on_step_failure: bool | None = None,
+    ) -> PublishedPipeline:
+        """Publishes the pipeline: it can be submitted again, by any process, as it is now.
+
+        Args:
+            name: What to call it; the description where None.
+            description: In your words; the pipeline's own where None.
+            version: Your own mark.
+            continue_on_step_failure: Whether steps that do not need a failed one go on.
+
+        Returns:
+            The published pipeline.
+
+        Raises:
+            ArgumentError: It has no name, or one of the texts is none.
+            ContentError: A source directory cannot be read or kept.
+        """
+        from scriptstep.published.pipeline import published_of
+
+        return published_of(self, name, description, version, continue_on_step_failure)
 
     def _set_experiment_name(self, name: str) -> None:
         """Keeps the name of an experiment; public code reads the method and does not call it."""

@@ -12,7 +12,7 @@ _SCRIPT = "make the script a PythonScriptStep"
 _LOOP = "make a PythonScriptStep of each trial, or loop over the parameters inside one"
 _SERVE = "register the model, take its files with Model.get_model_path, and serve them with a web server of your choice"
 _AUTOML = "train with the library of your choice in a PythonScriptStep"
-_SCHEDULE = "let cron, or your CI, call `scriptstep run pipeline.py`"
+_SCHEDULE = "let cron, or your CI, call `scriptstep run pipeline.py` or `scriptstep published submit NAME`"
 _AGAIN = "keep the script that builds the pipeline, and submit it again"
 _DATA = "read and write the data in a PythonScriptStep"
 _SERVICE = "there is no service here; Run, Experiment and Workspace have what was recorded"
@@ -54,10 +54,7 @@ _INSTEAD: tuple[tuple[str, str], ...] = (
     ("ExplanationClient", "upload the explanation as a file: run.upload_file(name, path)"),
     ("Schedule ScheduleRecurrence ScheduleStatus ScheduleType TimeZone", _SCHEDULE),
     (
-        (
-            "Module ModuleStep ModuleStepBase ModuleVersion ModuleVersionDescriptor PipelineDraft "
-            "PipelineEndpoint PublishedPipeline"
-        ),
+        "Module ModuleStep ModuleStepBase ModuleVersion ModuleVersionDescriptor PipelineDraft",
         _AGAIN,
     ),
     ("DataTransferStep DatacacheConsumptionConfig DatacacheStore LinkOutput SqlDataReference", _DATA),

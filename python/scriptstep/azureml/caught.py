@@ -6,7 +6,6 @@ from scriptstep.errors import AzureMLException
 
 __all__ = [
     "DiscoveryUrlNotFoundException",
-    "ErrorResponseException",
     "ParallelRunException",
     "ServiceException",
     "WorkspacePrivateEndpointException",
@@ -15,10 +14,6 @@ __all__ = [
 
 class ServiceException(Exception):
     """The service answered with an error; there is no service here."""
-
-
-class ErrorResponseException(Exception):
-    """The pipeline service answered with an error; there is no service here."""
 
 
 class DiscoveryUrlNotFoundException(AzureMLException):

@@ -21,8 +21,7 @@ _SECTIONS = "scriptstep.workspace.sections"
 # Home module to names; later homes do not repeat names of earlier ones.
 _HOMES: Mapping[str, str] = {
     "scriptstep.azureml.caught": (
-        "DiscoveryUrlNotFoundException ErrorResponseException ParallelRunException ServiceException "
-        "WorkspacePrivateEndpointException"
+        "DiscoveryUrlNotFoundException ParallelRunException ServiceException WorkspacePrivateEndpointException"
     ),
     "scriptstep.azureml.table": "SDK_VERSION",
     "scriptstep.azureml.widgets": "RunDetails",
@@ -60,7 +59,8 @@ _HOMES: Mapping[str, str] = {
     "scriptstep.data.references": "DataReference PortDataReference",
     "scriptstep.errors": (
         "ActivityFailedException AuthenticationException AzureMLAggregatedException AzureMLException "
-        "ComputeTargetException DatasetTimestampMissingError ExperimentExecutionException ModelNotFoundException "
+        "ComputeTargetException DatasetTimestampMissingError ErrorResponseException ExperimentExecutionException "
+        "ModelNotFoundException "
         "ModelPathNotFoundException ProjectSystemException RunConfigurationException RunEnvironmentException "
         "SnapshotException TrainingException UserErrorException WebserviceException WorkspaceException"
     ),
@@ -68,6 +68,8 @@ _HOMES: Mapping[str, str] = {
         "DataSource DataSourceDef DataSourceNode Edge Graph InputPort InputPortBinding InputPortDef ModuleDef "
         "ModuleNode Node OutputPort OutputPortBinding OutputPortDef Param ParamDef PipelineParameter"
     ),
+    "scriptstep.published.endpoint": "PipelineEndpoint",
+    "scriptstep.published.pipeline": "PublishedPipeline",
     "scriptstep.run.experiment": "Experiment",
     "scriptstep.run.pipeline_run": "PipelineRun StepRun StepRunOutput",
     "scriptstep.run.run": "Run get_run",
@@ -112,8 +114,8 @@ _HOMES: Mapping[str, str] = {
         "JasmineClient KustoStep LinkOutput LinkedService LocalWebservice ManyModelsInferenceParameters "
         "ManyModelsTrainParameters MedianStoppingPolicy ModelDataCollector ModelPackage ModelProxy Module ModuleStep "
         "ModuleStepBase ModuleVersion ModuleVersionDescriptor Mpi MpiStep Nccl NoTerminationPolicy NotebookRunConfig "
-        "NotebookRunnerStep ParallelRunConfig ParallelRunStep PipelineDataset PipelineDraft PipelineEndpoint "
-        "PrimaryMetricGoal PrivateEndPoint PrivateEndPointConfig PublishedPipeline PyTorch RScriptStep "
+        "NotebookRunnerStep ParallelRunConfig ParallelRunStep PipelineDataset PipelineDraft "
+        "PrimaryMetricGoal PrivateEndPoint PrivateEndPointConfig PyTorch RScriptStep "
         "RandomParameterSampling RunClient RunTypeV2 SKLearn Schedule ScheduleRecurrence ScheduleStatus ScheduleType "
         "SnapshotsClient SqlDataReference StoredProcedureParameter "
         "StoredProcedureParameterType SynapseSparkStep SynapseWorkspaceLinkedServiceConfiguration TensorFlow "

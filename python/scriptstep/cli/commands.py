@@ -159,6 +159,32 @@ def _parser() -> argparse.ArgumentParser:
     shown.add_argument("--largest", action="store_true", help="the largest first")
     shown.add_argument("--why", metavar="PATH", help="tell which rule decides about a path, relative to DIR")
     files.add_argument("--json", action="store_true", help="print it as JSON (see below)")
+    published = commands.add_parser(
+        "published",
+        help="list published pipelines, or submit one",
+        description="List published pipelines and endpoints.",
+        parents=[shared],
+        allow_abbrev=False,
+    )
+    published.set_defaults(act=_list_published)
+    acts = published.add_subparsers(title="commands", metavar="COMMAND", dest="what")
+    submitted = acts.add_parser(
+        "submit",
+        help="submit a published pipeline, and wait for its end",
+        description="Submit a published pipeline, or an endpoint, as it was when it was published; wait for its end.",
+        parents=[shared],
+        allow_abbrev=False,
+    )
+    submitted.add_argument("name", metavar="NAME", help="its name or id; of several of a name the newest")
+    submitted.add_argument(
+        "--param",
+        action="append",
+        default=[],
+        metavar="NAME=VALUE",
+        help="a parameter's value; of a dataset its name, of a data path a path on the same datastore",
+    )
+    submitted.add_argument("--experiment", metavar="NAME", help="what to file the run under (default: its name)")
+    submitted.set_defaults(act=_submit_published)
     data = commands.add_parser(
         "data", help="name data, so that scripts find it", description="Name data, so that scripts find it."
     )
@@ -246,3 +272,15 @@ def _add_data(options: argparse.Namespace, script: list[str]) -> int:
     from scriptstep.cli.naming import add_data
 
     return add_data(options.name, options.path, tabular=options.tabular)
+
+
+def _list_published(options: argparse.Namespace, script: list[str]) -> int:
+    from scriptstep.cli.published import list_published
+
+    return list_published()
+
+
+def _submit_published(options: argparse.Namespace, script: list[str]) -> int:
+    from scriptstep.cli.published import submit_published
+
+    return submit_published(options.name, options.experiment, options.param)

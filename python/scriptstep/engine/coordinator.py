@@ -162,7 +162,10 @@ class _Coordinator:
                     directory=str(directory),
                     description=self._s.description,
                     owner=self._lock.owner,
-                    details={"pipeline_outputs": {k: list(v) for k, v in self._s.pipeline_outputs.items()}},
+                    details={
+                        "pipeline_outputs": {k: list(v) for k, v in self._s.pipeline_outputs.items()},
+                        "pipeline_id": self._s.pipeline_id,
+                    },
                 )
             )
             if self._s.tags:
@@ -273,6 +276,10 @@ class _Coordinator:
     def _coordinate(self, run: ActiveRun) -> None:
         self._planner = Planner(self._s, self._specs, self._history, self._store, self.run_id)
         self._planner.read_contents()
+        if not self._s.alone:
+            # Whoever publishes the run publishes what it ran.
+            details = {**self._run_row.details, "contents": self._planner.contents}
+            self._history.update_run(self.run_id, details=details)
         self._recorder = Recorder(self._s, self._specs, self._history, self._store, self._planner, self._run_row)
         waiting = {n: set(self._planner.above[n]) for n in self._order}
         below: dict[str, list[str]] = {n: [] for n in self._order}
@@ -282,7 +289,7 @@ class _Coordinator:
         ready = deque(n for n in self._order if not waiting[n])
         to_run: deque[StepPlan] = deque()
         executor = LocalExecutor(self._jobs)
-        git = GitSources({spec.source_directory for spec in self._specs.values()})
+        git = GitSources({spec.source_directory for spec in self._specs.values()} - set(self._s.contents))
         try:
             while ready or to_run or self._running:
                 self._look_for_cancel(run, executor, to_run)
@@ -315,7 +322,7 @@ class _Coordinator:
         found = git.properties(_GIT_S)
         with self._history.transaction():
             for node_id, spec in self._specs.items():
-                self._history.set_properties(self._rows[node_id].id, found[spec.source_directory])
+                self._history.set_properties(self._rows[node_id].id, found.get(spec.source_directory, {}))
             first, *others = found.values() or [{}]
             if all(other == first for other in others):
                 self._history.set_properties(self.run_id, first)
@@ -352,7 +359,7 @@ class _Coordinator:
             return None
         for plan in to_run:
             target = plan.spec.compute[0] if plan.spec.compute else None
-            table = (self._workspace._settings.compute or {}).get(target or "")
+            table = (self._s.in_force.compute or {}).get(target or "")
             beside = sum(1 for p in self._running.values() if p.spec.compute == plan.spec.compute)
             if table is None or table.max_nodes is None or beside < table.max_nodes:
                 to_run.remove(plan)

@@ -26,7 +26,7 @@ from scriptstep.engine.masking import Mask
 from scriptstep.engine.sources import ResolvedInput, SourceResolver, changed_files
 from scriptstep.engine.staging import StepFolder, parameter_facts, used_parameters
 from scriptstep.engine.verdict import Conditions, Verdict, broken_condition, candidates
-from scriptstep.errors import ArgumentError, SourceChanged
+from scriptstep.errors import ArgumentError, SourceChanged, TreeMissing
 from scriptstep.graph import InputRef, StepOutput, StepSpec
 from scriptstep.history import History, ResultRow, RunRow
 from scriptstep.runtime.reads import read_digest, read_value
@@ -126,7 +126,7 @@ class Planner:
     ) -> None:
         self._s, self._specs, self._history, self._store, self._run_id = submission, specs, history, store, run_id
         self._workspace = submission.workspace
-        settings = self._workspace._settings
+        settings = submission.in_force
         self._settings = settings
         self.above = {n: _above(spec) for n, spec in specs.items()}
         self.read_in_arguments = {
@@ -165,6 +165,13 @@ class Planner:
 
     def _read_and_keep(self, spec: StepSpec) -> Manifest:
         source = spec.source_directory
+        if (kept := self._s.contents.get(source)) is not None:
+            if not self._store.ensure(kept):
+                raise TreeMissing(
+                    f"the code of step '{spec.name}' as it was published is not in the store any more",
+                    help="publish the pipeline again",
+                )
+            return self._store.manifest(kept)
         found = scan(source, cache=self._cache, on_survey=lambda survey: _warn_large(spec, survey), survey_from=_LARGE)
         if self._store.ensure(found.digest):
             return found
@@ -176,6 +183,11 @@ class Planner:
             found = scan(source, cache=self._cache)
             self._store.save(source, found)
         return found
+
+    @property
+    def contents(self) -> dict[str, str]:
+        """Returns: the tree of each source directory."""
+        return {source: manifest.digest for source, manifest in self._contents.items()}
 
     def plan(self, node_id: str, row: RunRow) -> StepPlan:
         """Thinks one step through; the steps above it are done with.
@@ -383,7 +395,11 @@ class Planner:
         if plan.spec.hash_paths:
             new_manifest = new_manifest.subset([plan.spec.script_name, *plan.spec.hash_paths])
             old_manifest = old_manifest.subset([plan.spec.script_name, *plan.spec.hash_paths])
-        return (new_manifest, Path(plan.spec.source_directory)), (old_manifest, self._store.content_path(tree))
+        # As it was kept: the directory itself may be another by now, or gone.
+        return (
+            (new_manifest, self._store.content_path(plan.content.digest)),
+            (old_manifest, self._store.content_path(tree)),
+        )
 
     def _step_of(self, spec: StepSpec, port: str) -> str | None:
         for declared in spec.inputs:

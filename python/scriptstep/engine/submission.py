@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -9,6 +10,7 @@ from scriptstep.errors import UserErrorException
 from scriptstep.graph import Graph
 from scriptstep.history import RunRow
 from scriptstep.workspace.local_catalog import LocalCatalog
+from scriptstep.workspace.settings import Settings
 from scriptstep.workspace.workspace import Workspace
 
 __all__ = ["Submission"]
@@ -34,6 +36,9 @@ class Submission:
         pipeline_outputs: Name of a pipeline output to (node id, port).
         alone: Whether the graph is one step, and the run is that step: no pipeline is above it.
         parent: The run that one which is alone is part of, or None.
+        contents: Trees of source directories whose content was kept before; the directories are not looked at.
+        settings: The settings that hold, where they are not the workspace's of today.
+        pipeline_id: Id of the published pipeline that it is, or None.
     """
 
     graph: Graph
@@ -51,6 +56,14 @@ class Submission:
     pipeline_outputs: dict[str, tuple[str, str]] = field(default_factory=dict)
     alone: bool = False
     parent: RunRow | None = None
+    contents: Mapping[str, str] = field(default_factory=dict)
+    settings: Settings | None = None
+    pipeline_id: str | None = None
+
+    @property
+    def in_force(self) -> Settings:
+        """The settings that hold for the run."""
+        return self.settings if self.settings is not None else self.workspace._settings
 
     @property
     def good_end(self) -> str:

@@ -237,6 +237,13 @@ class Graph:
         self._layout = None
         return node
 
+    def _restore(self, node_id: str, spec: StepSpec) -> ModuleNode:
+        """Adds a node as another graph had it."""
+        node = self._modules[node_id] = ModuleNode(self, node_id, spec)
+        self._taken.add(node_id)
+        self._layout = None
+        return node
+
     def _forget_layout(self) -> None:
         self._layout = None
 

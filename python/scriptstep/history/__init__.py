@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from scriptstep.history.pipelines import PipelineRecords
 from scriptstep.history.registered import RegisteredRecords
 from scriptstep.history.results import ResultRecords
 from scriptstep.history.rows import (
@@ -11,6 +12,7 @@ from scriptstep.history.rows import (
     EnvironmentRow,
     MetricRow,
     ModelRow,
+    PipelineRow,
     ResultRow,
     RunRow,
     WorkspaceRow,
@@ -27,6 +29,7 @@ __all__ = [
     "History",
     "MetricRow",
     "ModelRow",
+    "PipelineRow",
     "ResultRow",
     "RunRow",
     "WorkspaceRow",
@@ -35,7 +38,7 @@ __all__ = [
 ]
 
 
-class History(RunRecords, ResultRecords, RegisteredRecords):
+class History(RunRecords, ResultRecords, RegisteredRecords, PipelineRecords):
     """The history of one state folder. One object a process, used by any of its threads.
 
     Args:

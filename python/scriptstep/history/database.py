@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import re
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -16,7 +17,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from scriptstep.errors import HistoryDamaged, NotRegisteredError, WorkspaceException
 from scriptstep.history import file_system
-from scriptstep.history.schema import SCHEMA, TABLES, VERSION
+from scriptstep.history.schema import MIGRATIONS, SCHEMA, TABLES, VERSION
 
 if TYPE_CHECKING:
     import sqlite3
@@ -207,6 +208,9 @@ class Database:
                     if fault:
                         self._damaged = self._set_aside()
                     connection = self._create()
+        if _version(connection) < VERSION:
+            with self._alone():
+                _migrate(connection)
         remote = file_system.is_remote(self.path)
         if remote:
             _retried(lambda: connection.execute("PRAGMA journal_mode = DELETE"), self._busy_s)
@@ -334,9 +338,33 @@ def _state(connection: sqlite3.Connection) -> str | None:
             f"the history is of version {rows[0][0]}, and this scriptstep reads up to {VERSION}",
             help="a newer scriptstep wrote it: use that one, or set SCRIPTSTEP_HOME to another folder",
         )
-    if rows[0][0] < VERSION or not tables >= TABLES:
+    later = {name for step in range(rows[0][0], VERSION) for name in _made_by(step)}
+    if not tables >= TABLES - later:
         return "tables are missing"
     return None
+
+
+def _version(connection: sqlite3.Connection) -> int:
+    return int(connection.execute("SELECT version FROM schema").fetchone()[0])
+
+
+def _made_by(version: int) -> list[str]:
+    """Returns: the tables that come with the version after this one."""
+    return re.findall(r"^CREATE TABLE (\w+)", "\n".join(MIGRATIONS.get(version, ())), re.MULTILINE)
+
+
+def _migrate(connection: sqlite3.Connection) -> None:
+    """Makes a history of an older version one of this; all of it or nothing, whoever else does it at the same time."""
+    connection.execute("BEGIN IMMEDIATE")
+    try:
+        for version in range(_version(connection), VERSION):
+            for statement in MIGRATIONS[version]:
+                connection.execute(statement)
+        connection.execute("UPDATE schema SET version = ?", (VERSION,))
+        connection.execute("COMMIT")
+    except BaseException:
+        connection.execute("ROLLBACK")
+        raise
 
 
 def _is_corrupt(error: BaseException) -> bool:

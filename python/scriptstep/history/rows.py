@@ -16,6 +16,7 @@ __all__ = [
     "EnvironmentRow",
     "MetricRow",
     "ModelRow",
+    "PipelineRow",
     "ResultRow",
     "RunRow",
     "WorkspaceRow",
@@ -290,3 +291,24 @@ class WorkspaceRow:
     tags: dict[str, str] = field(default_factory=dict)
     created: str = ""
     details: dict[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class PipelineRow:
+    """A pipeline that is kept to be submitted later, or an endpoint that names several.
+
+    Attributes:
+        id: Unique in the history.
+        kind: "published", "draft" or "endpoint".
+        name: What it is called.
+        status: "Active", "Disabled" or "Archived".
+        document: All else: the frozen pipeline, or the endpoint's versions.
+        created: When it was recorded; `add_pipeline` fills it in.
+    """
+
+    id: str
+    kind: str
+    name: str
+    status: str
+    document: dict[str, Any]
+    created: str = ""

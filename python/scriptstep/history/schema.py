@@ -13,6 +13,7 @@ from scriptstep.history.rows import (
     EnvironmentRow,
     MetricRow,
     ModelRow,
+    PipelineRow,
     ResultRow,
     RunRow,
     WorkspaceRow,
@@ -23,7 +24,9 @@ __all__ = [
     "DATASTORES",
     "ENVIRONMENTS",
     "METRICS",
+    "MIGRATIONS",
     "MODELS",
+    "PIPELINES",
     "RESULTS",
     "RUNS",
     "SCHEMA",
@@ -35,11 +38,18 @@ __all__ = [
     "load",
 ]
 
-VERSION = 1
+VERSION = 2
+
+_PIPELINES = """CREATE TABLE pipelines (
+    seq INTEGER PRIMARY KEY, workspace TEXT NOT NULL, id TEXT NOT NULL UNIQUE, kind TEXT NOT NULL, name TEXT NOT NULL,
+    status TEXT NOT NULL, created TEXT NOT NULL, document TEXT NOT NULL
+)"""
+# What a history of a version lacks that the next one has.
+MIGRATIONS: dict[int, tuple[str, ...]] = {1: (_PIPELINES,)}
 
 # `seq` counts up, so that "newest first" does not hang on the clock. Trees and runs are named by text, not by foreign
 # keys: a tree is no row, and a run's parent may have been recorded by another process in a transaction of its own.
-SCHEMA = """
+SCHEMA = f"""
 CREATE TABLE schema (version INTEGER NOT NULL);
 CREATE TABLE workspaces (
     name TEXT PRIMARY KEY, subscription_id TEXT NOT NULL, resource_group TEXT NOT NULL, location TEXT NOT NULL,
@@ -115,6 +125,7 @@ CREATE TABLE datastores (
     PRIMARY KEY (workspace, name)
 );
 CREATE TABLE acknowledgements (event TEXT PRIMARY KEY, result TEXT NOT NULL, time TEXT NOT NULL) WITHOUT ROWID;
+{_PIPELINES};
 """
 TABLES = frozenset(
     [
@@ -134,6 +145,7 @@ TABLES = frozenset(
         "computes",
         "datastores",
         "acknowledgements",
+        "pipelines",
     ]
 )
 
@@ -198,3 +210,4 @@ MODELS = Columns(ModelRow, data="tags properties details")
 ENVIRONMENTS = Columns(EnvironmentRow, data="definition")
 COMPUTES = Columns(ComputeRow, data="config")
 DATASTORES = Columns(DatastoreRow, data="config", flags="is_default")
+PIPELINES = Columns(PipelineRow, data="document")

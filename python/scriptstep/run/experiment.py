@@ -98,7 +98,7 @@ class Experiment:
         """Starts a pipeline, or a script or command by itself; returns at once.
 
         Args:
-            config: The pipeline, or a `ScriptRunConfig`.
+            config: The pipeline, a published one or an endpoint, or a `ScriptRunConfig`.
             tags: Of the run; kept as text.
             **kwargs: As of `Pipeline.submit`: `pipeline_parameters`, `continue_on_step_failure`, `regenerate_outputs`;
                 besides `input_identity`, `jobs`, `display_name` and `description`; of a script the last two.
@@ -117,15 +117,18 @@ class Experiment:
 
         if isinstance(config, ScriptRunConfig):
             return submit_script(config, self, tags=tags, **kwargs)
-        if not isinstance(config, Pipeline):
+        submit = submit_pipeline if isinstance(config, Pipeline) else getattr(type(config), "_submitted", None)
+        if submit is None:
             _refuse(config)
-        if unknown := sorted(set(kwargs) - _SUBMIT):
+        known = _SUBMIT | getattr(type(config), "_more_options", frozenset())
+        if unknown := sorted(set(kwargs) - known):
             notice(f"Experiment.submit of a pipeline does not use {', '.join(unknown)}", level="warning")
-        given = {name: value for name, value in kwargs.items() if name in _SUBMIT and name != "credential_passthrough"}
+        given = {name: value for name, value in kwargs.items() if name in known and name != "credential_passthrough"}
         older = given.pop("pipeline_params", None)
         if older is not None:
             given.setdefault("pipeline_parameters", older)
-        return submit_pipeline(config, self._name, tags=tags, **given)
+        run: Run = submit(config, self._name, tags=tags, **given)
+        return run
 
     def start_logging(self, *args: Any, **kwargs: Any) -> Run:
         """Starts a run that this process logs to.

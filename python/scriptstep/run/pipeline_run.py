@@ -16,7 +16,9 @@ from scriptstep.run.step_run import StepRun, StepRunOutput
 if TYPE_CHECKING:
     from scriptstep.data.references import PortDataReference
     from scriptstep.graph import Graph
+    from scriptstep.published.pipeline import PublishedPipeline
     from scriptstep.run.experiment import Experiment
+    from scriptstep.run.submission import Submittable
     from scriptstep.workspace.workspace import Workspace
 
 __all__ = ["PipelineRun", "StepRun", "StepRunOutput"]
@@ -37,7 +39,7 @@ class PipelineRun(Run):
 
     def __init__(self, experiment: Experiment, run_id: str, _service_endpoint: Any = None, **kwargs: Any) -> None:
         super().__init__(experiment, run_id, **kwargs)
-        self._graph: Graph | None = kwargs.get("_graph")
+        self._submitted: Submittable | None = kwargs.get("_submitted")
 
     @staticmethod
     def get(workspace: Workspace, run_id: str, _service_endpoint: Any = None) -> Run:
@@ -111,9 +113,9 @@ class PipelineRun(Run):
         Raises:
             NotImplementedError: The run was submitted by another process.
         """
-        if self._graph is None:
+        if self._submitted is None:
             not_here("PipelineRun.get_graph() of a run of another process", "build the pipeline, and take its graph")
-        return self._graph
+        return self._submitted.graph
 
     # --- its course
 
@@ -154,22 +156,52 @@ class PipelineRun(Run):
         """Not for a pipeline."""
         not_here("PipelineRun.child_run()", "start it in a step's script: Run.get_context().child_run()")
 
-    # --- what comes later
+    # --- published again
 
     def publish_pipeline(
         self, name: str, description: str, version: str, continue_on_step_failure: bool | None = None, **kwargs: Any
-    ) -> NoReturn:
-        """Not here yet."""
-        not_here("PipelineRun.publish_pipeline()", "keep the script that builds the pipeline, and submit it again")
+    ) -> PublishedPipeline:
+        """Publishes the pipeline of the run, with the code that it ran.
+
+        Args:
+            name: What to call it.
+            description: In your words.
+            version: Your own mark.
+            continue_on_step_failure: Whether steps that do not need a failed one go on.
+            **kwargs: Not used here.
+
+        Returns:
+            The published pipeline.
+
+        Raises:
+            NotImplementedError: The run was submitted by another process.
+            UserErrorException: The run ended before it had read its sources.
+        """
+        from scriptstep.published.pipeline import published_of
+
+        if self._submitted is None:
+            not_here("PipelineRun.publish_pipeline() of a run of another process", "publish the pipeline itself")
+        return published_of(self._submitted, name, description, version, continue_on_step_failure, run=self)
 
     def save(self, path: Any = None) -> NoReturn:
         """Not here yet."""
         not_here("PipelineRun.save()", "keep the script that builds the pipeline")
 
     @staticmethod
-    def get_pipeline_runs(workspace: Workspace, pipeline_id: str, _service_endpoint: Any = None) -> NoReturn:
-        """Not here yet."""
-        not_here("PipelineRun.get_pipeline_runs()", "list the runs of an experiment: Experiment.get_runs()")
+    def get_pipeline_runs(workspace: Workspace, pipeline_id: str, _service_endpoint: Any = None) -> list[PipelineRun]:
+        """Lists the runs of a published pipeline.
+
+        Args:
+            workspace: Where to look.
+            pipeline_id: Id of the published pipeline.
+            _service_endpoint: As in the SDK, not used.
+
+        Returns:
+            The runs, the newest first.
+        """
+        rows = workspace._catalog.runs(kind="pipeline")
+        found = [rehydrated(workspace, row) for row in rows if row.details.get("pipeline_id") == pipeline_id]
+        return [run for run in found if isinstance(run, PipelineRun)]
 
     def _repr_html_(self) -> str:
         from scriptstep.run.shown import as_html

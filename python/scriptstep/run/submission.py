@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any, Literal, get_args
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Literal, Protocol, get_args
 
 from scriptstep.console import notice
 from scriptstep.errors import ArgumentError
@@ -14,15 +15,42 @@ from scriptstep.run.script_run import ScriptRun
 from scriptstep.run.waiting import remember
 
 if TYPE_CHECKING:
-    from scriptstep.authoring.pipeline import Pipeline
+    from scriptstep.graph import Graph
     from scriptstep.history import RunRow
+    from scriptstep.workspace.settings import Settings
+    from scriptstep.workspace.workspace import Workspace
 
-__all__ = ["InputIdentity", "set_defaults", "submit_pipeline", "submit_script"]
+__all__ = ["Frozen", "InputIdentity", "Submittable", "set_defaults", "submit_pipeline", "submit_script"]
 
 InputIdentity = Literal["definition", "content"]
 
 _jobs: int | None = None
 _input_identity: InputIdentity | None = None
+
+
+@dataclass(frozen=True)
+class Frozen:
+    """What holds of a pipeline that was published, whatever changed since.
+
+    Attributes:
+        contents: Tree of each source directory.
+        settings: The settings.
+        pipeline_id: Id of the published pipeline.
+    """
+
+    contents: Mapping[str, str]
+    settings: Settings
+    pipeline_id: str | None
+
+
+class Submittable(Protocol):
+    """A pipeline, as it is declared or as it was published."""
+
+    _workspace: Workspace
+    graph: Graph
+    description: str | None
+    _default_datastore_name: str | None
+    _pipeline_outputs: dict[str, tuple[str, str]]
 
 
 def set_defaults(*, jobs: int | None = None, input_identity: InputIdentity | None = None) -> None:
@@ -37,7 +65,7 @@ def set_defaults(*, jobs: int | None = None, input_identity: InputIdentity | Non
 
 
 def submit_pipeline(
-    pipeline: Pipeline,
+    pipeline: Submittable,
     experiment_name: str,
     *,
     pipeline_parameters: Mapping[str, Any] | None = None,
@@ -49,6 +77,7 @@ def submit_pipeline(
     jobs: int | None = None,
     display_name: str | None = None,
     description: str | None = None,
+    frozen: Frozen | None = None,
 ) -> PipelineRun:
     """Starts a pipeline; returns at once.
 
@@ -64,6 +93,7 @@ def submit_pipeline(
         jobs: Most steps side by side; None for the number of cores.
         display_name: The name to show; the experiment's where None.
         description: In the user's words; the pipeline's where None.
+        frozen: What holds of it, where it was published.
 
     Returns:
         The run.
@@ -88,15 +118,18 @@ def submit_pipeline(
         continue_on_step_failure=bool(continue_on_step_failure),
         regenerate_outputs=bool(regenerate_outputs),
         tags=_texts(tags),
-        description=description or getattr(pipeline, "description", None),
+        description=description or pipeline.description,
         input_identity=input_identity or _input_identity,
         jobs=jobs or _jobs,
         display_name=display_name,
         pipeline_outputs=dict(pipeline._pipeline_outputs),
     )
+    if frozen is not None:
+        submission.contents, submission.settings = frozen.contents, frozen.settings
+        submission.pipeline_id = frozen.pipeline_id
     active = start(submission)
     remember(active)
-    return PipelineRun(Experiment(workspace, experiment_name), active.run_id, _graph=pipeline.graph)
+    return PipelineRun(Experiment(workspace, experiment_name), active.run_id, _submitted=pipeline)
 
 
 def submit_script(
@@ -160,7 +193,7 @@ def _texts(tags: Mapping[str, Any] | None) -> dict[str, str]:
     return {str(k): "" if v is None else str(v) for k, v in (tags or {}).items()}
 
 
-def _parameters(pipeline: Pipeline, given: Mapping[str, Any] | None) -> dict[str, Any]:
+def _parameters(pipeline: Submittable, given: Mapping[str, Any] | None) -> dict[str, Any]:
     from scriptstep.graph import parse_parameter
 
     if given is not None and not isinstance(given, Mapping):
