@@ -148,16 +148,22 @@ def test_with_continue_on_step_failure_only_what_depends_on_it_is_not_run(
     assert finished.get_status() == "Failed"
 
 
-def test_an_output_that_a_later_step_takes_and_that_was_never_written_fails_the_step(
-    make_step: Make, run: Make, verdicts: Tell
+def test_an_output_that_a_later_step_takes_and_that_was_never_written_is_said_to_both(
+    make_step: Make, run: Make, verdicts: Tell, capsys: pytest.CaptureFixture[str]
 ) -> None:
     out = PipelineData("features")
     forgets = make_step("forgets", "print('no output')", outputs=[out])
-    takes = make_step("takes", "print(1)", inputs=[out], arguments=[out])
-    finished = run(forgets, takes)
-    assert verdicts(finished)["forgets"] == "Failed"
-    message = finished.find_step_run("forgets")[0].get_details()["error"]["message"]
-    assert "features" in message and "forgets" in message
+    # As in the SDK: a script may have its path among its arguments, and never look there.
+    passes = make_step(
+        "passes", "import os, sys; assert not os.path.exists(sys.argv[1])", inputs=[out], arguments=[out]
+    )
+    needs = make_step("needs", "import sys; open(sys.argv[1])", inputs=[out], arguments=[out])
+    finished = run(forgets, passes, needs, continue_on_step_failure=True)
+    assert verdicts(finished) == {"forgets": "ran", "passes": "ran", "needs": "Failed"}
+    assert "step 'forgets' never wrote its output 'features', which a later step takes" in capsys.readouterr().err
+    message = finished.find_step_run("needs")[0].get_details()["error"]["message"]
+    assert message == "exit code 1; nobody wrote its input 'features'"
+    assert verdicts(run(forgets, passes)) == {"forgets": "reused", "passes": "reused"}
 
 
 def test_an_output_that_only_orders_may_stay_unwritten(make_step: Make, run: Make, verdicts: Tell) -> None:

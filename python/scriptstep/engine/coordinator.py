@@ -402,7 +402,8 @@ class _Coordinator:
         if status.state is not State.SUCCEEDED:
             if status.state is State.FAILED and status.rank is None:
                 status = replace(status, rank=failed_rank(plan.folder.log))
-            self._fail(plan.node_id, why_ended(spec, status), plan, status)
+            missing = [f"; nobody wrote its input '{i.spec.name}'" for i in plan.inputs if not i.written]
+            self._fail(plan.node_id, why_ended(spec, status) + "".join(missing), plan, status)
             return
         try:
             reason, warnings = self._recorder.finish(plan, status)

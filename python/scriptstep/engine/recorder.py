@@ -132,7 +132,7 @@ class Recorder:
             Why it ran and what came of it, in a line; and warnings.
 
         Raises:
-            UserErrorException: An output that a later step needs was not written, or an input was written to.
+            TreeDamaged: An input was written to.
             ContentError: An output cannot be kept.
         """
         assert plan.taker is not None
@@ -276,11 +276,9 @@ class Recorder:
 
     def _check_written(self, plan: StepPlan, collected: Collected) -> None:
         for port in collected.unwritten:
-            if (plan.node_id, port) in self._planner.read_in_arguments:
-                raise UserErrorException(
-                    f"step '{plan.spec.name}' never wrote its output '{port}', which a later step takes"
-                )
-            collected.warnings.append(f"step '{plan.spec.name}' never wrote its output '{port}'")
+            taken = (plan.node_id, port) in self._planner.read_in_arguments
+            more = ", which a later step takes: that one gets a path where nothing is" if taken else ""
+            collected.warnings.append(f"step '{plan.spec.name}' never wrote its output '{port}'{more}")
 
     def _inputs_changed(self, plan: StepPlan) -> str | None:
         """Returns: name of an input of the user's own that is not what it was when the step was keyed."""

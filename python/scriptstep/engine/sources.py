@@ -9,9 +9,11 @@ from pathlib import Path
 from typing import Any
 
 from scriptstep.content import ContentStore, Manifest, scan
+from scriptstep.data.definition import make_definition, tabular_definition
 from scriptstep.data.materialize import materialize, single_file
 from scriptstep.errors import ArgumentError, NotRegisteredError, UserErrorException
 from scriptstep.graph import DataLocation, DatasetSource, InputSpec, ParameterSource, StepOutput
+from scriptstep.history import definition_id
 from scriptstep.workspace.datastore import Datastore
 from scriptstep.workspace.workspace import Workspace
 
@@ -136,7 +138,16 @@ class SourceResolver:
     ) -> ResolvedInput:
         tree = outputs.get(source.node_id, {}).get(source.output)
         identity = {"from": "step", "content": tree}
-        return ResolvedInput(spec, identity, source.output, tree=tree, written=tree is not None)
+        if tree is None or not spec.as_dataset or spec.mode != "direct":
+            return ResolvedInput(spec, identity, source.output, tree=tree, written=tree is not None)
+        # The script reads the dataset itself.
+        where = [{"tree": tree, "name": source.output}]
+        is_table = bool(spec.transformations)
+        definition = (
+            tabular_definition(where, spec.transformations) if is_table else make_definition("file", "files", where)
+        )
+        id = definition_id(definition)
+        return ResolvedInput(spec, identity, source.output, tree=tree, definition=definition, dataset_id=id)
 
     def _location(self, spec: InputSpec, source: DataLocation) -> ResolvedInput:
         relative = source.path.replace("\\", "/").lstrip("/")
