@@ -158,8 +158,8 @@ CASES = (
         "Azure/MachineLearningNotebooks",
         f"{_PIPELINES}nyc-taxi-data-regression-model-building",
         (("nyc-taxi-data-regression-model-building.ipynb",),),
-        "the rows that it has itself, without those of azureml.opendatasets; the AutoML cells cut, and the split before "
-        "them submitted",
+        "the rows that it has itself, without those of azureml.opendatasets; the AutoML cells cut, and the split "
+        "before them submitted",
         edits=(
             (r"from azureml\.opendatasets import .*", ""),
             (r"number_of_months = 1", "number_of_months = 0"),
