@@ -25,6 +25,7 @@ from scriptstep.engine.key import Document, StepFacts, describe, key_of
 from scriptstep.engine.masking import Mask
 from scriptstep.engine.sources import ResolvedInput, SourceResolver, changed_files
 from scriptstep.engine.staging import StepFolder, parameter_facts, used_parameters
+from scriptstep.engine.unmet import unmet_packages
 from scriptstep.engine.verdict import Conditions, Verdict, broken_condition, candidates
 from scriptstep.errors import ArgumentError, SourceChanged, TreeMissing
 from scriptstep.graph import InputRef, StepOutput, StepSpec
@@ -149,6 +150,7 @@ class Planner:
         self._contents: dict[str, Manifest] = {}
         self._cache = self._workspace._place.home / "stat"
         self._installed: dict[str, Installed] = {}
+        self._unmet: set[tuple[str, str]] = set()
 
     def read_contents(self) -> None:
         """Reads every source directory once, and keeps its content: what is edited later is for the next run.
@@ -226,7 +228,25 @@ class Planner:
         plan.verdict = self._verdict(plan)
         if note:
             plan.verdict = replace(plan.verdict, notes=(*plan.verdict.notes, note))
+        if plan.verdict.reuse is None and not spec.run.environment_is_default:
+            self._warn_of_unmet(spec, interpreter, installed)
         return plan
+
+    def _warn_of_unmet(self, spec: StepSpec, interpreter: str, installed: Installed) -> None:
+        """Says once what an environment declares and the interpreter of its steps has not."""
+        unmet = unmet_packages(spec.run.environment, installed)
+        told = ", ".join(f"{wanted} ({f'{here} is there' if here else 'not installed'})" for wanted, here in unmet)
+        if told and (interpreter, told) not in self._unmet:
+            self._unmet.add((interpreter, told))
+            console().send(
+                Notice(
+                    "warning",
+                    f"step '{spec.name}' runs in {interpreter}, "
+                    f"which does not have what its environment declares: {told}",
+                    "install it there, or name the interpreter that has it: [environments.NAME] python = ... in "
+                    "scriptstep.toml, or environment.python.interpreter_path",
+                )
+            )
 
     def read_again(self, what: str, args: Mapping[str, Any]) -> str:
         """Reads what a step read, now; `parent` stands for this run.
