@@ -187,8 +187,27 @@ def test_help_names_every_command_and_nothing_else() -> None:
         for line in done.stdout.partition("commands:")[2].splitlines()
         if line.startswith("    ") and line[4:5].strip()
     ]
-    assert [line.split()[0] for line in listed] == ["run", "runs", "logs", "cancel", "files", "published", "data"]
-    for command in (["run"], ["runs"], ["logs"], ["cancel"], ["files"], ["published"], ["data"], ["data", "add"]):
+    assert [line.split()[0] for line in listed] == [
+        "run",
+        "runs",
+        "logs",
+        "cancel",
+        "files",
+        "doctor",
+        "published",
+        "data",
+    ]
+    for command in (
+        ["run"],
+        ["runs"],
+        ["logs"],
+        ["cancel"],
+        ["files"],
+        ["doctor"],
+        ["published"],
+        ["data"],
+        ["data", "add"],
+    ):
         shown = scriptstep(*command, "--help")
         assert shown.returncode == 0
         assert shown.stdout.startswith("usage: scriptstep " + " ".join(command))

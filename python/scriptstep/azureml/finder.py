@@ -14,7 +14,7 @@ from typing import Any
 
 from scriptstep.azureml.table import TABLE
 
-__all__ = ["AliasFinder", "install", "uninstall"]
+__all__ = ["AliasFinder", "install", "no_module_message", "no_name_message", "uninstall"]
 
 _ROOT = "azureml"
 _INSTEAD = {
@@ -96,7 +96,7 @@ class _Names:
             return importlib.import_module(f"{path}.{name}")
         if name.startswith("__"):
             raise AttributeError(f"module '{path}' has no attribute '{name}'")
-        message = _no_name(path, name)
+        message = no_name_message(path, name)
         if _is_import(sys._getframe(1).f_code, sys._getframe(1).f_lasti):
             error = ImportError(message, name=path)
             error._of_alias = True  # type: ignore[attr-defined]
@@ -119,7 +119,8 @@ def _children(path: str) -> set[str]:
     return {module[len(path) + 1 :] for module in TABLE if module.rpartition(".")[0] == path}
 
 
-def _no_name(path: str, name: str) -> str:
+def no_name_message(path: str, name: str) -> str:
+    """Returns: what to say of a name that a module of the table has not."""
     elsewhere = sorted({module for module, names in TABLE.items() if name in names})
     if elsewhere:
         return f"'{path}' has no '{name}'; from {elsewhere[0]} import {name}"
@@ -134,12 +135,17 @@ def _no_name(path: str, name: str) -> str:
     return f"scriptstep has no '{name}' in '{path}': {told}"
 
 
-def _no_module(fullname: str) -> ModuleNotFoundError:
+def no_module_message(fullname: str) -> str:
+    """Returns: what to say of a module that the table has not."""
     import difflib
 
     near = difflib.get_close_matches(fullname, list(TABLE), 1, 0.8)
     told = _instead(fullname) or (f"did you mean '{near[0]}'?" if near else None)
-    error = ModuleNotFoundError(f"scriptstep has no module '{fullname}'" + (f": {told}" if told else ""), name=fullname)
+    return f"scriptstep has no module '{fullname}'" + (f": {told}" if told else "")
+
+
+def _no_module(fullname: str) -> ModuleNotFoundError:
+    error = ModuleNotFoundError(no_module_message(fullname), name=fullname)
     error._of_alias = True  # type: ignore[attr-defined]
     return error
 

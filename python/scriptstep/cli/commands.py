@@ -25,6 +25,9 @@ _FILES_JSON_ABOUT = """--json prints {"version": 1, "digest", "files": [{"path",
 "size" (bytes), "digest"}]}; with --ignored {"version": 1, "ignored": [{"path", "kind", "file", "line", "rule"}]},
 "kind" being what decided: rule, never, environment; with --why {"version": 1, "kept", "path", "kind", "file", "line",
 "rule"}, "kind" being none, too. What a thing has not is null; a byte that is no UTF-8 stands as \\udc80 to \\udcff."""
+_DOCTOR_JSON_ABOUT = """--json prints {"version": 1, "findings": [{"file", "cell" (of a notebook, else null), "line",
+"kind", "name", "what"}]}; "kind" is absent (it imports, and cannot be used), unknown (the SDK may have it, scriptstep
+has not), setting (a portal held it) or syntax. The exit code is 1 where there is a finding."""
 
 # Options of `run` that take a value: what follows them is not the file.
 _VALUED = ("--jobs", "-j", "--input-identity", "--color")
@@ -159,6 +162,15 @@ def _parser() -> argparse.ArgumentParser:
     shown.add_argument("--largest", action="store_true", help="the largest first")
     shown.add_argument("--why", metavar="PATH", help="tell which rule decides about a path, relative to DIR")
     files.add_argument("--json", action="store_true", help="print it as JSON (see below)")
+    doctor = add(
+        "doctor",
+        "list what stands in the way of a script, a notebook or a folder; nothing is run",
+        _examine,
+        epilog=_DOCTOR_JSON_ABOUT,
+    )
+    doctor.add_argument("path", metavar="PATH", help="a .py file, a notebook or a folder")
+    doctor.add_argument("--json", action="store_true", help="print it as JSON (see below)")
+
     published = commands.add_parser(
         "published",
         help="list published pipelines, or submit one",
@@ -272,6 +284,12 @@ def _add_data(options: argparse.Namespace, script: list[str]) -> int:
     from scriptstep.cli.naming import add_data
 
     return add_data(options.name, options.path, tabular=options.tabular)
+
+
+def _examine(options: argparse.Namespace, script: list[str]) -> int:
+    from scriptstep.cli.doctor import examine
+
+    return examine(options.path, as_json=options.json)
 
 
 def _list_published(options: argparse.Namespace, script: list[str]) -> int:

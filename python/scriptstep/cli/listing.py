@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from scriptstep.history import History, RunRow
     from scriptstep.workspace.place import Place
 
-__all__ = ["cancel_run", "list_runs", "print_logs", "status_of_run"]
+__all__ = ["cancel_run", "history_here", "list_runs", "print_logs", "status_of_run"]
 
 _JSON_VERSION = 1
 _CANCEL_S = 20.0
@@ -42,7 +42,7 @@ def list_runs(most: int, experiment: str | None, as_json: bool) -> int:
     Returns:
         The exit code.
     """
-    place, history = _history()
+    place, history = history_here()
     rows = [r for r in history.runs(experiment=experiment) if r.parent is None][:most] if history else []
     if as_json:
         told = [_as_json(place, history, row) for row in rows if history]
@@ -164,7 +164,7 @@ def cancel_run(run: str) -> int:
 
 def status_of_run(run_id: str) -> str:
     """Returns: how a run stands; "Failed" where it is not in the history."""
-    place, history = _history()
+    place, history = history_here()
     row = history.run(run_id) if history else None
     return _status(place, row) if row else "Failed"
 
@@ -172,7 +172,8 @@ def status_of_run(run_id: str) -> str:
 # --- where they are
 
 
-def _history() -> tuple[Place, History | None]:
+def history_here() -> tuple[Place, History | None]:
+    """Returns: the place that commands work in, and its history; None where nothing was run or registered yet."""
     from scriptstep.workspace.local_catalog import open_history
     from scriptstep.workspace.place import find_place
 
@@ -183,7 +184,7 @@ def _history() -> tuple[Place, History | None]:
 
 
 def _one_run(prefix: str) -> tuple[Place, History, RunRow]:
-    place, history = _history()
+    place, history = history_here()
     found = history.find_run(prefix.lower()) if history and prefix else []
     exact = [row for row in found if row.id == prefix]
     # The steps of a run have ids too; people mean the run that holds them.
