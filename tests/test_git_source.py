@@ -13,6 +13,7 @@ from typing import Any
 
 import pytest
 
+from scriptstep import PythonScriptStep
 from scriptstep.engine.executors.git_source import GitSources
 
 pytestmark = pytest.mark.skipif(shutil.which("git") is None, reason="git is asked")
@@ -97,6 +98,18 @@ def test_a_git_that_does_not_answer_is_not_waited_for(
 def test_without_git_nothing_is_said(repository: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PATH", str(tmp_path))
     assert asked(repository) == {}
+
+
+def test_steps_of_several_repositories_have_each_their_own(
+    repository: Path, project: Path, make_step: Callable[..., Any], run: Callable[..., Any]
+) -> None:
+    git(project, "init", "--quiet", "--initial-branch=other")
+    here = make_step("here", "print(1)")
+    there = PythonScriptStep("main.py", name="there", source_directory=str(repository / "src"))
+    finished = run(here, there)
+    branches = {step.name: step.get_properties().get("azureml.git.branch") for step in finished.get_steps()}
+    assert branches == {"here": "other", "there": "trunk"}
+    assert "azureml.git.branch" not in finished.get_properties()
 
 
 def test_a_run_and_its_steps_have_them_and_a_commit_runs_nothing_again(

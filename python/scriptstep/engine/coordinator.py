@@ -320,12 +320,16 @@ class _Coordinator:
     def _keep_git(self, git: GitSources) -> None:
         """Keeps what git says of each step's source; of the run, where its steps have one."""
         found = git.properties(_GIT_S)
+        if not any(found.values()):
+            return
+        first, *others = found.values()
         with self._history.transaction():
-            for node_id, spec in self._specs.items():
-                self._history.set_properties(self._rows[node_id].id, found.get(spec.source_directory, {}))
-            first, *others = found.values() or [{}]
             if all(other == first for other in others):
                 self._history.set_properties(self.run_id, first)
+                self._history.share_properties(self.run_id, list(first))
+                return
+            for node_id, spec in self._specs.items():
+                self._history.set_properties(self._rows[node_id].id, found.get(spec.source_directory, {}))
 
     @property
     def _stopping(self) -> bool:

@@ -196,6 +196,16 @@ class RunRecords(Database):
         """Sets properties of a run; values are kept as text."""
         self._set_texts("properties", run, properties)
 
+    def share_properties(self, run: str, names: Sequence[str]) -> None:
+        """Gives properties of a run to all runs of its steps, in one statement however many those are."""
+        marks = ", ".join("?" * len(names))
+        self._write(
+            "INSERT INTO properties SELECT r.id, p.name, p.value FROM runs r, properties p "
+            f"WHERE r.parent = ? AND r.kind = 'step' AND p.run = ? AND p.name IN ({marks}) "
+            "ON CONFLICT DO UPDATE SET value = excluded.value",
+            (run, run, *names),
+        )
+
     def _set_texts(self, table: str, run: str, texts: Mapping[str, object]) -> None:
         with self.transaction():
             for name, value in texts.items():
