@@ -122,21 +122,26 @@ def _spread(figure: Figure) -> str:
 
 
 def _time(seconds: float) -> str:
-    if seconds < 0.001:
-        return f"{seconds * 1e6:.0f} us"
-    if seconds < 1:
-        return f"{seconds * 1e3:.3g} ms"
-    return f"{seconds:.3g} s"
+    for unit, parts in (("us", 1e6), ("ms", 1e3)):
+        shown = _significant(seconds * parts, 3)
+        if float(shown) < 1000:
+            return f"{shown} {unit}"
+    return f"{_significant(seconds, 3)} s"
 
 
 def _memory(count: float) -> str:
-    return f"{count / 1e6:.3g} MB"
+    return f"{_significant(count / 1e6, 3)} MB"
 
 
 def _ratio(value: float) -> str:
     if value < 0.1:
-        return f"{float(f'{value:.2g}'):.8f}".rstrip("0").rstrip(".")
+        return _significant(value, 2)
     return f"{value:.2f}" if value < 10 else f"{value:.0f}"
+
+
+def _significant(value: float, digits: int) -> str:
+    """A number with so many digits that count, never as 1e+03."""
+    return f"{float(f'{value:.{digits}g}'):.8f}".rstrip("0").rstrip(".")
 
 
 def _own_version() -> str:

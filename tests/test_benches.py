@@ -152,6 +152,22 @@ def test_ratios_are_of_medians() -> None:
     )
 
 
+@pytest.mark.parametrize(
+    ("seconds", "told"),
+    [
+        (0.0000006, "0.6 us"),
+        (0.0001404, "140 us"),
+        (0.09996, "100 ms"),
+        (0.9994, "999 ms"),
+        (0.9998, "1 s"),
+        (1234, "1230 s"),
+    ],
+)
+def test_times_are_told_in_the_unit_that_suits_them(seconds: float, told: str) -> None:
+    row = Row("r", "work", [Figure("ours", "ours", [seconds])])
+    assert f"ours: {told} (one turn)" in report.as_table([row])
+
+
 def files_below(folder: Path) -> dict[Path, bytes]:
     return {path.relative_to(folder): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
 
