@@ -48,8 +48,8 @@ def main() -> None:
 
     began = time.monotonic()
     peers = find_peers(BUILD / "bench-venv", install=not options.no_install)
-    # ext4 is slow for minutes after a mass delete: what an earlier run left goes before this one measures anything
-    # large, and what this one leaves stays until the next.
+    # ext4 is slow for minutes after a mass delete: nothing is deleted before all is measured, save what a run left that
+    # was broken off.
     scratch = BUILD / "bench"
     shutil.rmtree(scratch, ignore_errors=True)
     sizes = dataclasses.replace(SIZES[options.size], tree=options.tree)
@@ -60,6 +60,7 @@ def main() -> None:
         report.write(report.as_document(rows, peers, options.size, arguments), rows, HERE)
         print(f"bench: written to {HERE.name}/README.md and results.json", file=sys.stderr)
     print(f"bench: {time.monotonic() - began:.0f} s in all", file=sys.stderr)
+    shutil.rmtree(scratch, ignore_errors=True)
 
 
 if __name__ == "__main__":
