@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import glob
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +19,9 @@ from scriptstep.data.materialize import materialize, single_file
 from scriptstep.data.outputs import OutputFileDatasetConfig
 from scriptstep.data.partition_format import partition_keys, partition_values
 from scriptstep.data.paths import DataPath, DataPathComputeBinding
+from scriptstep.data.places import LocalPlace
 from scriptstep.data.references import DataReference, PortDataReference
+from scriptstep.data.transfer import copy_whole
 from scriptstep.errors import UserErrorException
 from scriptstep.graph import DataLocation
 
@@ -32,6 +34,13 @@ class Store:
 
     def _root(self) -> Path:
         return self.root
+
+    def _place(self, path: str) -> LocalPlace:
+        return LocalPlace(self.root / path, self.root)
+
+    def _put(self, files: Sequence[tuple[Path, str]]) -> None:
+        for file, path in files:
+            copy_whole(file, self.root / path)
 
 
 @pytest.fixture
@@ -48,7 +57,7 @@ def files(path: Any) -> list[str]:
     dataset = Dataset.File.from_files(path)
     found = materialize(dataset._definition, dataset._resolve)
     for name, file in found:
-        assert file.read_text().endswith(name.rpartition("/")[2].partition("-2")[0])
+        assert Path(file).read_text().endswith(name.rpartition("/")[2].partition("-2")[0])
     return [name for name, _ in found]
 
 
@@ -84,7 +93,7 @@ def test_no_two_files_have_one_name(tmp_path: Path) -> None:
         place.root.mkdir()
         (place.root / "a.csv").write_text("a.csv")
     definition = make_definition("file", "files", [{"tree": "1", "name": "x"}, {"tree": "2", "name": "x"}])
-    found = materialize(definition, lambda s: places[int(s["tree"]) - 1].root)
+    found = materialize(definition, lambda s: LocalPlace(places[int(s["tree"]) - 1].root))
     assert len({name for name, _ in found}) == 2
 
 
@@ -125,7 +134,7 @@ def test_patterns_mean_what_they_mean_to_glob(tmp_path_factory: Any, names: set[
     text = "/".join(pattern)
     expected = {p for p in glob.glob(f"{glob.escape(str(root))}/{text}", recursive=True) if os.path.isfile(p)}
     definition = make_definition("file", "files", [{"datastore": "s", "path": text}])
-    found = [str(file) for _, file in materialize(definition, lambda s: root / s["path"])]
+    found = [str(file) for _, file in materialize(definition, lambda s: LocalPlace(root / s["path"], root))]
     if (root / text).is_dir():
         expected = {str(p) for p in (root / text).rglob("*") if p.is_file()}
     assert sorted(found) == sorted(expected)
@@ -160,9 +169,10 @@ def test_two_files_are_no_single_file(store: Store) -> None:
 
 def test_what_a_step_wrote_is_a_folder_unless_it_wrote_a_file(store: Store) -> None:
     definition = make_definition("file", "files", [{"tree": "1", "name": "made"}])
-    assert not single_file(definition, lambda s: store.root / "другой")
-    assert materialize(definition, lambda s: store.root / "a.csv") == [("made", store.root / "a.csv")]
-    assert single_file(definition, lambda s: store.root / "a.csv")
+    folder, file = LocalPlace(store.root / "другой"), LocalPlace(store.root / "a.csv")
+    assert not single_file(definition, lambda s: folder)
+    assert list(materialize(definition, lambda s: file)) == [("made", str(store.root / "a.csv"))]
+    assert single_file(definition, lambda s: file)
 
 
 # --- definitions
@@ -367,9 +377,9 @@ def test_a_resolver_is_asked_for_each_source() -> None:
     asked: list[Mapping[str, Any]] = []
     sources = [{"datastore": "s", "path": "a"}, {"url": "https://example.org/b"}]
 
-    def resolve(source: Mapping[str, Any]) -> Path:
+    def resolve(source: Mapping[str, Any]) -> LocalPlace:
         asked.append(source)
-        return Path("/nowhere/at/all")
+        return LocalPlace(Path("/nowhere/at/all"))
 
-    assert materialize(make_definition("file", "files", sources), resolve) == []
+    assert list(materialize(make_definition("file", "files", sources), resolve)) == []
     assert asked == sources

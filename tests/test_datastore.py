@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from scriptstep import Dataset
 from scriptstep.errors import ArgumentError, NotRegisteredError, UserErrorException
 from scriptstep.workspace.catalog import close_catalogs
 from scriptstep.workspace.datastore import (
@@ -17,8 +18,8 @@ from scriptstep.workspace.datastore import (
     AzureFileDatastore,
     AzureSqlDatabaseDatastore,
     Datastore,
-    local_copy_of_url,
 )
+from scriptstep.workspace.urls import place_of_url
 from scriptstep.workspace.workspace import Workspace
 
 Said = list[tuple[str, str | None]]
@@ -244,7 +245,7 @@ def test_files_that_are_there_are_left_and_said(ws: Workspace, said: Said, folde
     assert (store._root() / "t" / "a.csv").read_text() == "a"
     text, help = said[0]
     assert text.startswith("uploaded 0 files to datastore 'workspaceblobstore' at 't'; 2 were there already")
-    assert text.endswith("and were left (a.csv, b.csv)")
+    assert text.endswith("and were left (a.csv, deep/b.csv)")
     assert help == "overwrite=True replaces them"
     store.upload("data", "t", overwrite=True, show_progress=False)
     assert (store._root() / "t" / "a.csv").read_text() == "changed"
@@ -304,6 +305,25 @@ def test_downloaded_files_keep_their_places(ws: Workspace, folder: Path) -> None
     assert store.download("all") == 0, "what is there is left"
 
 
+def test_what_a_step_wrote_is_downloaded_by_its_prefix(ws: Workspace, folder: Path) -> None:
+    store = ws.get_default_datastore()
+    (folder / "tree").mkdir()
+    (folder / "tree" / "model").write_text("made")
+    link = store._root() / "azureml" / "run" / "out"
+    link.parent.mkdir(parents=True)
+    link.symlink_to(folder / "tree")
+    assert store.download("got", prefix="azureml/run/out") == 1
+    assert (folder / "got" / "azureml" / "run" / "out" / "model").read_text() == "made"
+
+
+def test_a_datastore_below_a_folder_with_a_bracket_in_its_name(ws: Workspace, folder: Path) -> None:
+    (folder / "scriptstep.toml").write_text('[datastores.odd]\npath = "a[1]*"\n')
+    (folder / "a[1]*").mkdir()
+    (folder / "a[1]*" / "x.csv").write_text("x")
+    store = Datastore.get(Workspace.from_config(), "odd")
+    assert Dataset.File.from_files((store, "*.csv")).to_path() == ["/x.csv"]
+
+
 def test_a_place_is_a_data_reference(ws: Workspace) -> None:
     store = ws.get_default_datastore()
     place = store.path("titanic/Titanic.csv", data_reference_name="titanic")
@@ -326,18 +346,22 @@ def test_a_url_is_read_from_the_folder_that_the_settings_give(folder: Path) -> N
         '[datastores.deeper]\npath = "data/deep"\nurl = "https://example.com/demo/deep/"\n'
     )
     ws = Workspace.from_config()
-    assert local_copy_of_url(ws, "https://example.com/demo/a.csv") == folder / "data" / "a.csv"
-    assert local_copy_of_url(ws, "https://example.com/demo") == folder / "data"
-    assert local_copy_of_url(ws, "https://example.com/demo/deep/b.csv") == folder / "data" / "deep" / "b.csv"
-    assert local_copy_of_url(ws, (folder / "x y").as_uri()) == folder / "x y"
-    with pytest.raises(UserErrorException, match="not read from the network"):
-        local_copy_of_url(ws, "https://example.com/demolition/a.csv")
+    found = {
+        url: str(place_of_url(ws, url))
+        for url in ("https://example.com/demo/a.csv", "https://example.com/demo", "https://example.com/demo/deep/b.csv")
+    }
+    assert list(found.values()) == [str(folder / "data" / name) for name in ("a.csv", "", "deep/b.csv")]
+    assert str(place_of_url(ws, (folder / "x y").as_uri())) == str(folder / "x y")
+    assert place_of_url(ws, "https://example.com/demolition/a.csv").is_far
     with pytest.raises(ArgumentError):
-        local_copy_of_url(ws, "https://example.com/demo/../../etc/passwd")
+        place_of_url(ws, "https://example.com/demo/../../etc/passwd")
 
 
-def test_an_unknown_url_says_what_to_write(ws: Workspace) -> None:
+def test_a_url_that_cannot_be_read_says_what_to_write(ws: Workspace) -> None:
+    # No name ends in `.invalid`, by RFC 2606.
+    place = place_of_url(ws, "https://data.invalid/demo/Titanic.csv?secret=1")
     with pytest.raises(UserErrorException) as caught:
-        local_copy_of_url(ws, "https://dprepdata.blob.core.windows.net/demo/Titanic.csv?x=1")
+        place.files()
     assert "put 'Titanic.csv' into a folder" in str(caught.value)
-    assert 'url = "https://dprepdata.blob.core.windows.net/demo"' in str(caught.value)
+    assert 'url = "https://data.invalid/demo"' in str(caught.value)
+    assert "secret" not in caught.value.message

@@ -190,6 +190,11 @@ def test_windows_line_ends_and_a_byte_order_mark_are_no_mistake(tmp_path: Path) 
             '[compute."a b"]\nmax_node = 1\n',
             r"\[compute\.\"a b\"\] there is no key 'max_node': did you mean 'max_nodes'\?",
         ),
+        ("[datastores.far]\n", r"\[datastores\.far\] path is missing: .* or url where they lie far away"),
+        (
+            '[datastores.far]\npath = "x"\nurl = "s3://b"\noptions = { anon = true }\n',
+            r"\[datastores\.far\] options are for a url without a path",
+        ),
         (
             "[compute.a]\ndefault = true\n[compute.b]\ndefault = true\n",
             r"\[compute\] only one can be the default, and a, b say they are",

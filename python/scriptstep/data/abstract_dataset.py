@@ -7,10 +7,11 @@ from datetime import datetime, timezone
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from scriptstep.data.absent import absent
 from scriptstep.data.definition import Definition, dataset_id, transformed
+from scriptstep.data.expressions import Column, Condition, condition_document
 from scriptstep.data.materialize import found_files
-from scriptstep.data.partition_format import partition_keys
+from scriptstep.data.partition_format import partition_keys, partition_values
+from scriptstep.data.places import LocalPlace, Place
 from scriptstep.errors import ArgumentError, ArgumentTypeError, NotRegisteredError, UserErrorException
 from scriptstep.graph import JSON, DatasetSource
 
@@ -105,27 +106,67 @@ class AbstractDataset:
     @property
     def data_changed_time(self) -> datetime | None:
         """Returns: when the newest of its files was changed last; None where there is none."""
-        times = [file.stat().st_mtime for _, file in found_files(self._definition, self._resolve)]
-        return datetime.fromtimestamp(max(times), timezone.utc) if times else None
+        files = found_files(self._definition, self._resolve)
+        times = [files.facts(file).changed_ns for _, file in files]
+        return datetime.fromtimestamp(max(times) / 1e9, timezone.utc) if times else None
 
-    get_partition_key_values = absent("get_partition_key_values", "read the columns of the table")
+    def get_partition_key_values(self, partition_keys: list[str] | None = None) -> list[dict[str, Any]]:
+        """Tells the values that the paths of its files hold.
+
+        Args:
+            partition_keys: Of which columns; None for all of `partition_keys`.
+
+        Returns:
+            Each combination once, in the order of the files.
+
+        Raises:
+            ArgumentError: It has no such columns.
+        """
+        known = self.partition_keys
+        wanted = known if partition_keys is None else list(partition_keys)
+        if not wanted or (unknown := [key for key in wanted if key not in known]):
+            told = f"no column {unknown[0]!r} in the paths of the files" if wanted else "no partition_format"
+            raise ArgumentError(f"get_partition_key_values: the dataset has {told}")
+        spelled = self._definition["options"]["partition_format"]
+        values = (partition_values(spelled, file) for _, file in found_files(self._definition, self._resolve))
+        combinations = dict.fromkeys(tuple(value[key] for key in wanted) for value in values)
+        return [dict(zip(wanted, one, strict=True)) for one in combinations]
+
+    def __getitem__(self, column: str) -> Column:
+        """Names a column, for a condition: `dataset.filter(dataset["age"] > 30)`."""
+        if not isinstance(column, str):
+            raise ArgumentTypeError(f"a dataset's column is named by text, not {column!r}")
+        return Column(column)
+
+    # Else a loop over a dataset would ask for columns 0, 1, 2 ... without end.
+    __iter__ = None
+
+    def filter(self, expression: Condition) -> Self:
+        """Returns: the files or rows of it that a condition holds for.
+
+        Args:
+            expression: The condition: `dataset["age"] > 30`, for files `dataset.file_metadata("Size") < 1024`; several
+                are joined by `&`, `|` and `~`, each in parentheses.
+        """
+        return self._changed("filter", condition=condition_document(expression))
 
     def _spec_value(self) -> DatasetSource:
         kind: Any = self._kind
         return DatasetSource(self._definition, kind, self.id, self.name, self.version)
 
-    def _resolve(self, source: Mapping[str, JSON]) -> Path:
+    def _resolve(self, source: Mapping[str, JSON]) -> Place:
         """Returns: where one of its sources lies."""
         if "datastore" in source:
-            return Path(self._store(str(source["datastore"]))._root()) / str(source["path"])
+            place: Place = self._store(str(source["datastore"]))._place(str(source["path"]))
+            return place
         if "path" in source:
-            return Path(str(source["path"]))
+            return LocalPlace(Path(str(source["path"])))
         workspace = self._known_workspace()
         if "tree" in source:
-            return Path(workspace._catalog.content(source["tree"]))
-        from scriptstep.workspace.datastore import local_copy_of_url
+            return LocalPlace(Path(workspace._catalog.content(source["tree"])))
+        from scriptstep.workspace.urls import place_of_url
 
-        return local_copy_of_url(workspace, str(source["url"]))
+        return place_of_url(workspace, str(source["url"]))
 
     def _store(self, name: str) -> Any:
         if name in self._stores:

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-import os
-import shutil
+import tempfile
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
@@ -20,7 +19,7 @@ from scriptstep.data.reading import DataType, delimited_options, json_lines_opti
 from scriptstep.data.walk import files_below, matching_name
 from scriptstep.errors import ArgumentError, UserErrorException
 
-__all__ = ["Dataset", "FileDatasetFactory", "TabularDatasetFactory"]
+__all__ = ["Dataset", "FileDatasetFactory", "TabularDatasetFactory", "target_of"]
 
 
 class FileDatasetFactory:
@@ -79,21 +78,19 @@ class FileDatasetFactory:
         source = Path(src_dir)
         if not source.is_dir():
             raise ArgumentError(f"upload_directory: {src_dir} is no folder")
-        store, path = _target(target, "upload_directory")
+        store, path = target_of(target, "upload_directory")
         files = [(name, file) for name, file in files_below(source) if not pattern or matching_name(pattern, name)]
         if not files:
             raise UserErrorException(
                 f"upload_directory: there is no file in {src_dir}{f' like {pattern}' if pattern else ''}"
             )
-        root = Path(store._root()) / path
-        for name, file in files:
-            copy = root / name
-            if copy.exists() and not overwrite:
+        if not overwrite:
+            there = {taken for taken, _ in store._place(path).files()[1]}
+            if taken := next((name for name, _ in files if name in there), None):
                 raise UserErrorException(
-                    f"upload_directory: {path}/{name} is there already", help="overwrite=True replaces it"
+                    f"upload_directory: {path}/{taken} is there already", help="overwrite=True replaces it"
                 )
-            copy.parent.mkdir(parents=True, exist_ok=True)
-            shutil.copyfile(file, copy)
+        store._put([(Path(file), f"{path}/{name}".lstrip("/")) for name, file in files])
         return FileDatasetFactory.from_files((store, path))
 
 
@@ -212,28 +209,46 @@ class TabularDatasetFactory:
         from scriptstep.data.tabular import needed
 
         needed("pyarrow", "register_pandas_dataframe")
-        store, path = _target(target, "register_pandas_dataframe")
+        store, path = target_of(target, "register_pandas_dataframe")
         extra = {"row_group_size": row_group_size} if row_group_size else {}
         content: bytes = dataframe.to_parquet(None, engine="pyarrow", index=False, **extra)
         if make_target_path_unique:
             path = f"{path}/{hashlib.blake2b(content, digest_size=16).hexdigest()}".lstrip("/")
-        file = Path(store._root()) / path / "part-00000.parquet"
-        file.parent.mkdir(parents=True, exist_ok=True)
-        aside = file.with_name(f".{file.name}.{os.getpid()}")
-        aside.write_bytes(content)
-        os.replace(aside, file)
-        made = TabularDatasetFactory.from_parquet_files((store, f"{path}/part-00000.parquet".lstrip("/")))
+        place = f"{path}/part-00000.parquet".lstrip("/")
+        with tempfile.TemporaryDirectory(prefix="scriptstep-") as folder:
+            written = Path(folder, "part-00000.parquet")
+            written.write_bytes(content)
+            store._put([(written, place)])
+        made = TabularDatasetFactory.from_parquet_files((store, place))
         return made.register(store.workspace, name, description, tags, create_new_version=True)
 
     from_sql_query: Callable[..., Any] = staticmethod(
         absent("from_sql_query", "query the database in a step, or register files")
     )
-    register_dask_dataframe: Callable[..., Any] = staticmethod(
-        absent("register_dask_dataframe", "use register_pandas_dataframe(dataframe.compute(), ...)")
-    )
-    register_spark_dataframe: Callable[..., Any] = staticmethod(
-        absent("register_spark_dataframe", "use register_pandas_dataframe(dataframe.toPandas(), ...)")
-    )
+
+    @staticmethod
+    def register_dask_dataframe(
+        dataframe: Any,
+        target: Any,
+        name: str,
+        description: str | None = None,
+        tags: Mapping[str, Any] | None = None,
+        show_progress: bool = True,
+    ) -> TabularDataset:
+        """Computes a Dask DataFrame and registers it; the arguments are those of `register_pandas_dataframe`."""
+        return TabularDatasetFactory.register_pandas_dataframe(dataframe.compute(), target, name, description, tags)
+
+    @staticmethod
+    def register_spark_dataframe(
+        dataframe: Any,
+        target: Any,
+        name: str,
+        description: str | None = None,
+        tags: Mapping[str, Any] | None = None,
+        show_progress: bool = True,
+    ) -> TabularDataset:
+        """Collects a Spark DataFrame and registers it; the arguments are those of `register_pandas_dataframe`."""
+        return TabularDatasetFactory.register_pandas_dataframe(dataframe.toPandas(), target, name, description, tags)
 
 
 class Dataset(AbstractDataset):
@@ -317,8 +332,19 @@ def _known(dataset: AbstractDataset, source: Mapping[str, Any]) -> bool:
     return hasattr(dataset._stores.get(str(source["datastore"])), "_root")
 
 
-def _target(target: Any, what: str) -> tuple[Any, str]:
-    """Returns: the datastore, and the path there."""
+def target_of(target: Any, what: str) -> tuple[Any, str]:
+    """Reads where data is to be written.
+
+    Args:
+        target: A `DataPath`, a (datastore, path) pair or a datastore.
+        what: What was given it, for the message.
+
+    Returns:
+        The datastore, and the path there.
+
+    Raises:
+        ArgumentError: It is something else.
+    """
     if isinstance(target, DataPath):
         store, path = target._datastore, target._path
     elif isinstance(target, (tuple, list)) and len(target) == 2:

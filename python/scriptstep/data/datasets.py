@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 import tempfile
+from collections.abc import Iterable
 from datetime import datetime, timedelta, timezone
 from pathlib import Path
 from types import TracebackType
@@ -12,8 +13,10 @@ from typing import TYPE_CHECKING, Any
 
 from scriptstep.data.absent import absent
 from scriptstep.data.abstract_dataset import AbstractDataset
-from scriptstep.data.materialize import materialize
+from scriptstep.data.expressions import Column
+from scriptstep.data.materialize import FILE_FACTS, materialize
 from scriptstep.data.reading import column_names
+from scriptstep.data.transfer import copy_jobs, lay_out, transfer
 from scriptstep.errors import ArgumentError, DatasetTimestampMissingError, UserErrorException
 
 if TYPE_CHECKING:
@@ -36,11 +39,11 @@ class MountContext:
         mount_point: The folder, as text.
     """
 
-    def __init__(self, files: list[tuple[str, Path]], mount_point: str | None = None) -> None:
+    def __init__(self, files: Iterable[tuple[str, str]], mount_point: str | None = None) -> None:
         self._files = files
         self._own = mount_point is None
         self.mount_point = mount_point or tempfile.mkdtemp(prefix="scriptstep-mount-")
-        self._made: list[Path] = []
+        self._made: list[str] = []
 
     def start(self) -> None:
         """Lays the files out.
@@ -48,18 +51,12 @@ class MountContext:
         Raises:
             UserErrorException: Something lies in the way.
         """
-        for name, file in self._files:
-            link = Path(self.mount_point, name)
-            link.parent.mkdir(parents=True, exist_ok=True)
-            if os.path.lexists(link):
-                raise UserErrorException(f"mount: {link} is there already", help="mount into an empty folder")
-            link.symlink_to(file.resolve())
-            self._made.append(link)
+        lay_out(self._files, Path(self.mount_point), self._made)
 
     def stop(self) -> None:
         """Takes them away again; the files themselves stay."""
         for link in self._made:
-            link.unlink(missing_ok=True)
+            Path(link).unlink(missing_ok=True)
         self._made.clear()
         if self._own:
             shutil.rmtree(self.mount_point, ignore_errors=True)
@@ -138,9 +135,8 @@ class FileDataset(AbstractDataset):
         taken = [copy for copy in copies if os.path.lexists(copy)]
         if taken and not overwrite:
             raise UserErrorException(f"download: {taken[0]} is there already", help="download(..., overwrite=True)")
-        for copy, (_, file) in zip(copies, files, strict=True):
-            copy.parent.mkdir(parents=True, exist_ok=True)
-            shutil.copyfile(file, copy)
+        pairs = [(file, copy) for copy, (_, file) in zip(copies, files.fetch(), strict=True)]
+        transfer(copy_jobs(pairs, "download"), "download")
         return [str(copy) for copy in copies]
 
     def mount(self, mount_point: str | None = None, **kwargs: Any) -> MountContext:
@@ -153,12 +149,23 @@ class FileDataset(AbstractDataset):
         Returns:
             A context manager with `mount_point`, `start()` and `stop()`.
         """
-        return MountContext(materialize(self._definition, self._resolve), mount_point)
+        return MountContext(materialize(self._definition, self._resolve).fetch(), mount_point)
 
     as_cache = absent("as_cache", "use as_mount(): what is read is kept by the system")
     hydrate = absent("hydrate", "use as_mount(): what is read is kept by the system")
-    filter = absent("filter", "name the files that you want in from_files(...)")
-    file_metadata = absent("file_metadata", "use os.stat on the files of as_mount()")
+
+    def file_metadata(self, col: str) -> Column:
+        """Names what is known of each file, for a condition: `files.filter(files.file_metadata("Size") > 0)`.
+
+        Args:
+            col: "Size" in bytes, "LastModifiedTime", a datetime in UTC, or "Extension", e.g. ".csv".
+
+        Raises:
+            ArgumentError: It is something else.
+        """
+        if col not in FILE_FACTS:
+            raise ArgumentError(f"file_metadata: there is no {col!r}; there are {', '.join(FILE_FACTS)}")
+        return Column(col)
 
 
 class TabularDataset(AbstractDataset):
@@ -306,6 +313,33 @@ class TabularDataset(AbstractDataset):
                 bounds[key] = plain.isoformat()
         return self._changed("time", column=column, include=bool(include), **bounds)
 
+    def partition_by(
+        self,
+        partition_keys: list[str],
+        target: Any,
+        name: str | None = None,
+        show_progress: bool = True,
+        partition_as_file_dataset: bool = False,
+    ) -> Any:
+        """Writes it to a datastore, the rows of each combination of values into a folder of their own.
+
+        Args:
+            partition_keys: The columns; their values are in the paths, and not in the files.
+            target: A `DataPath`, a (datastore, path) pair or a datastore.
+            name: What to register it as; None not to.
+            show_progress: Not needed here.
+            partition_as_file_dataset: Whether to return the files instead of the table.
+
+        Returns:
+            A table, or files, with these columns as `partition_keys`.
+
+        Raises:
+            ArgumentError: There is no such column, or `target` is something else.
+        """
+        from scriptstep.data.partitioning import partitioned
+
+        return partitioned(self, partition_keys, target, name, partition_as_file_dataset)
+
     def download(self, stream_column: str, *args: Any, **kwargs: Any) -> list[str]:
         """Tables have no columns that point at files here.
 
@@ -315,8 +349,6 @@ class TabularDataset(AbstractDataset):
         raise NotImplementedError("a table has no files to download: use to_pandas_dataframe(), or a FileDataset")
 
     mount = absent("TabularDataset.mount", "use to_pandas_dataframe(), or a FileDataset")
-    filter = absent("filter", "use to_pandas_dataframe() and filter there")
-    partition_by = absent("partition_by", "write the parts with pandas")
     get_profile = absent("get_profile", "use to_pandas_dataframe().describe()")
     get_profile_runs = absent("get_profile_runs", "use to_pandas_dataframe().describe()")
     submit_profile_run = absent("submit_profile_run", "use to_pandas_dataframe().describe()")

@@ -196,13 +196,20 @@ class PortDataReference:
             UserErrorException: There is no such output.
         """
         source = Path(self.datastore._root()) / self.path_on_datastore
-        if not source.exists():
+        target = Path(local_path) / self.path_on_datastore
+        if source.exists():
+            return copy_out(source, target, bool(overwrite))
+        place = self.datastore._place(self.path_on_datastore)
+        _, files = place.files()
+        if not files:
             raise UserErrorException(
                 f"output '{self.name}' is not there: nothing lies at '{self.path_on_datastore}' on datastore "
                 f"'{self.datastore_name}'",
                 help="the step may not have ended, or never have written it",
             )
-        return copy_out(source, Path(local_path) / self.path_on_datastore, bool(overwrite))
+        place.fetch([file for _, file in files])
+        one = place.is_file()
+        return sum(copy_out(Path(file), target if one else target / name, bool(overwrite)) for name, file in files)
 
     def as_download(
         self, input_name: str | None = None, path_on_compute: str | None = None, overwrite: bool | None = None
@@ -269,4 +276,4 @@ def copy_out(source: Path, target: Path, overwrite: bool) -> int:
         shutil.copyfile(source, target)
         return 1
     target.mkdir(parents=True, exist_ok=True)
-    return sum(copy_out(file, target / name, overwrite) for name, file in files_below(source))
+    return sum(copy_out(Path(file), target / name, overwrite) for name, file in files_below(source))

@@ -5,18 +5,18 @@ from __future__ import annotations
 import importlib
 from collections.abc import Mapping
 from datetime import datetime
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from scriptstep.data.column_types import converted, infer
 from scriptstep.data.definition import Definition
-from scriptstep.data.materialize import Resolve, chosen_rows, found_files
+from scriptstep.data.expressions import holds
+from scriptstep.data.materialize import Files, Resolve, chosen_rows, found_files
 from scriptstep.data.partition_format import partition_values
 from scriptstep.data.walk import matching_name
 from scriptstep.errors import ArgumentError, UserErrorException
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     import pandas
 
 __all__ = ["needed", "read_tabular"]
@@ -60,19 +60,20 @@ def read_tabular(definition: Definition, resolve: Resolve) -> pandas.DataFrame:
     options: Mapping[str, Any] = definition["options"]
     files = found_files(definition, resolve)
     if glob := options.get("file_glob"):
-        files = [(name, file) for name, file in files if matching_name(glob, name)]
+        files = files.only([(name, file) for name, file in files if matching_name(glob, name)])
     if not files:
         where = ", ".join(str(s.get("path") or s.get("url") or "a step's output") for s in definition["sources"][:3])
         raise UserErrorException(f"the dataset stands for no file that is there: {where}")
+    files.fetch()
     style = definition["format"]
     if style == "delimited":
         from scriptstep.data.delimited import read_delimited
 
-        frames = read_delimited([file for _, file in files], options)
+        frames = read_delimited([Path(file) for _, file in files], options)
     elif style == "parquet":
-        frames = [_parquet(file) for _, file in files]
+        frames = [_parquet(Path(file)) for _, file in files]
     elif style == "json_lines":
-        frames = [_json_lines(pandas, file, options) for _, file in files]
+        frames = [_json_lines(pandas, Path(file), options) for _, file in files]
     else:
         raise ArgumentError(f"a dataset of {style} is no table", help="use to_path(), as_mount() or download()")
     frame = _joined(pandas, frames, files, options)
@@ -87,9 +88,7 @@ def read_tabular(definition: Definition, resolve: Resolve) -> pandas.DataFrame:
     return frame.reset_index(drop=True)
 
 
-def _joined(
-    pandas: Any, frames: list[pandas.DataFrame], files: list[tuple[str, Path]], options: Mapping[str, Any]
-) -> pandas.DataFrame:
+def _joined(pandas: Any, frames: list[pandas.DataFrame], files: Files, options: Mapping[str, Any]) -> pandas.DataFrame:
     """Puts the rows of all files together, with the columns that their paths hold."""
     partition = options.get("partition_format")
     for n, (name, file) in enumerate(files):
@@ -97,7 +96,7 @@ def _joined(
         if options.get("include_path"):
             added["Path"] = f"/{name}"
         if partition:
-            added |= partition_values(partition, file.as_posix())
+            added |= partition_values(partition, file)
         for place, (column, value) in enumerate(added.items()):
             kind = "datetime64[ns]" if isinstance(value, datetime) else None
             frames[n].insert(place, column, pandas.Series([value] * len(frames[n]), index=frames[n].index, dtype=kind))
@@ -155,7 +154,15 @@ def _apply(pandas: Any, operation: Mapping[str, Any], frame: pandas.DataFrame) -
         return _between(pandas, operation, frame)
     if kind == "timestamp":
         return frame
+    if kind == "filter":
+        return frame[holds(operation["condition"], lambda name: _column(frame, name, "filter"))]
     raise ArgumentError(f"the dataset's definition asks for {kind!r}, which this version does not know")
+
+
+def _column(frame: pandas.DataFrame, name: str, what: str) -> Any:
+    if name not in frame.columns:
+        raise UserErrorException(f"{what}: there is no column {name!r}; there are {_named(frame)}")
+    return frame[name]
 
 
 def _between(pandas: Any, operation: Mapping[str, Any], frame: pandas.DataFrame) -> pandas.DataFrame:

@@ -7,10 +7,10 @@ import re
 from functools import lru_cache
 from pathlib import Path
 
-__all__ = ["files_below", "fixed_part", "is_pattern", "matching_files", "matching_name"]
+__all__ = ["files_below", "fixed_part", "is_pattern", "matching_files", "matching_name", "matching_path"]
 
 
-def files_below(folder: Path) -> list[tuple[str, Path]]:
+def files_below(folder: Path) -> list[tuple[str, str]]:
     """Lists the files below a folder; links are followed, but never round in a circle.
 
     Args:
@@ -19,7 +19,7 @@ def files_below(folder: Path) -> list[tuple[str, Path]]:
     Returns:
         (path relative to it with `/`, file), sorted by path.
     """
-    found: list[tuple[str, Path]] = []
+    found: list[tuple[str, str]] = []
     waiting: list[tuple[str, str, tuple[str, ...]]] = [(str(folder), "", (os.path.realpath(folder),))]
     while waiting:
         place, prefix, above = waiting.pop()
@@ -30,7 +30,7 @@ def files_below(folder: Path) -> list[tuple[str, Path]]:
                     if real not in above:
                         waiting.append((entry.path, f"{prefix}{entry.name}/", (*above, real)))
                 elif entry.is_file():
-                    found.append((prefix + entry.name, Path(entry.path)))
+                    found.append((prefix + entry.name, entry.path))
     return sorted(found)
 
 
@@ -46,21 +46,23 @@ def fixed_part(pattern: str) -> str:
     return "/".join(parts[:first]) or ("/" if pattern.startswith("/") else ".")
 
 
-def matching_files(pattern: str) -> list[tuple[str, Path]]:
+def matching_files(pattern: str, root: Path | None = None) -> list[tuple[str, str]]:
     """Lists the files that a pattern means: `*` and `?` stay in one part of the path, `**` is any number of parts.
 
     Args:
         pattern: A path with `/`.
+        root: The folder that it is relative to; None for the working directory.
 
     Returns:
         (path relative to the fixed part with `/`, file), sorted by path.
     """
     base = fixed_part(pattern)
-    if not os.path.isdir(base):
+    folder = (root or Path()) / base
+    if not folder.is_dir():
         return []
     rest = pattern.split("/")[0 if base == "." else len([p for p in base.split("/") if p]) + pattern.startswith("/") :]
-    matches = re.compile(_regex("/".join(rest)), re.DOTALL).fullmatch
-    return [(name, file) for name, file in files_below(Path(base)) if matches(name)]
+    below = "/".join(rest)
+    return [(name, file) for name, file in files_below(folder) if matching_path(below, name)]
 
 
 @lru_cache(maxsize=256)
@@ -99,4 +101,9 @@ def matching_name(pattern: str, name: str) -> bool:
     """Returns: whether a relative path is one that a pattern means; one without `/` is about its last part."""
     if "/" not in pattern:
         name = name.rpartition("/")[2]
-    return re.fullmatch(_regex(pattern), name, re.DOTALL) is not None
+    return matching_path(pattern, name)
+
+
+def matching_path(pattern: str, path: str) -> bool:
+    """Returns: whether a path is one that a pattern means, from its first part to its last."""
+    return re.fullmatch(_regex(pattern), path, re.DOTALL) is not None

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from scriptstep.content import ContentStore, Entry, scan
+from scriptstep.data.remote import RemoteStore
 from scriptstep.engine.staging import StepFolder, plain
 from scriptstep.errors import ArgumentError
 from scriptstep.graph import OutputSpec, StepSpec
@@ -118,11 +119,11 @@ class Destinations:
     """Places on datastores that outputs are put at, in one run.
 
     Attributes:
-        root_of: Root folder of a datastore, by name; None for the default one.
+        datastore_of: A datastore, by name; None for the default one.
         store: The content store.
     """
 
-    root_of: Callable[[str | None], Path]
+    datastore_of: Callable[[str | None], Any]
     store: ContentStore
     _written: dict[Path, str] = field(default_factory=dict)
 
@@ -141,7 +142,8 @@ class Destinations:
         Raises:
             ArgumentError: The destination leads out of the datastore.
         """
-        root = self.root_of(output.datastore)
+        datastore = self.datastore_of(output.datastore)
+        root = Path(datastore._root())
         if output.destination is None:
             relative = f"azureml/{run_id}/{plain(output.name)}"
             link = root / relative
@@ -155,7 +157,34 @@ class Destinations:
             raise ArgumentError(
                 f"step '{step}', output '{output.name}': destination {output.destination!r} leads out of its datastore"
             )
+        if (remote := datastore._remote()) is not None:
+            return relative, self._send(tree, remote, relative, step)
         return relative, self._copy(tree, root / relative if relative else root, step)
+
+    def _send(self, tree: str, remote: RemoteStore, relative: str, step: str) -> list[str]:
+        """Puts a tree on a store far away, less what lies there already; such stores know no links and no folders."""
+        clashes: list[str] = []
+        content = self.store.content_path(tree)
+        held = remote.held(relative)
+        new: dict[str, tuple[Path, str]] = {}
+        for entry in self.store.manifest(tree):
+            if entry.kind == "directory":
+                continue
+            name = os.fsdecode(entry.path)
+            place = "/".join(part for part in (relative, name) if part)
+            clashes += self._clash(Path(remote.url, place), name, step, f"{remote.url}/{relative}")
+            if entry.kind == "link" or held.get(place) != entry.digest:
+                new[place] = (content / name if name else content, "" if entry.kind == "link" else entry.digest)
+        remote.put((file, place) for place, (file, _) in new.items())
+        remote.note(relative, {place: digest for place, (_, digest) in new.items() if digest})
+        return clashes
+
+    def _clash(self, place: Path, name: str, step: str, target: object) -> list[str]:
+        before = self._written.get(place)
+        self._written[place] = step
+        if before in (None, step):
+            return []
+        return [f"'{name}' of step '{before}' was replaced by step '{step}' at {target}"]
 
     def _copy(self, tree: str, target: Path, step: str) -> list[str]:
         clashes: list[str] = []
@@ -166,9 +195,7 @@ class Destinations:
             if entry.kind == "directory":
                 place.mkdir(parents=True, exist_ok=True)
                 continue
-            if (before := self._written.get(place)) not in (None, step):
-                clashes.append(f"'{name}' of step '{before}' was replaced by step '{step}' at {target}")
-            self._written[place] = step
+            clashes += self._clash(place, name, step, target)
             if _holds(place, entry):
                 continue
             place.parent.mkdir(parents=True, exist_ok=True)

@@ -68,7 +68,7 @@ class Recorder:
             inherited=planner.inherited,
             settings_file=self._workspace._place.settings_file,
         )
-        self._destinations = Destinations(self._root_of, store)
+        self._destinations = Destinations(self._datastore, store)
         self.trees: set[str] = set()
 
     # --- an attempt
@@ -333,8 +333,8 @@ class Recorder:
     def _datastore_name(self, name: str | None) -> str:
         return name or self._s.default_datastore or str(self._workspace.get_default_datastore().name)
 
-    def _root_of(self, name: str | None) -> Path:
-        return Path(Datastore.get(self._workspace, self._datastore_name(name))._root())
+    def _datastore(self, name: str | None) -> Any:
+        return Datastore.get(self._workspace, self._datastore_name(name))
 
     def _properties(self, plan: StepPlan) -> dict[str, str]:
         if self._s.alone:

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from scriptstep.content import ContentStore, Manifest, scan
+from scriptstep.content import ContentStore, Entry, Manifest, scan
 from scriptstep.data.definition import make_definition, tabular_definition
-from scriptstep.data.materialize import materialize, single_file
+from scriptstep.data.materialize import Files, materialize, single_file
+from scriptstep.data.places import LocalPlace, Place
 from scriptstep.errors import ArgumentError, NotRegisteredError, UserErrorException
 from scriptstep.graph import DataLocation, DatasetSource, InputSpec, ParameterSource, StepOutput
 from scriptstep.history import definition_id
@@ -32,8 +33,8 @@ class ResolvedInput:
         identity: What stands for it in the key.
         label: The last part of the path that the script is given.
         tree: Digest of the stored tree that is handed on, where it is one.
-        location: The user's own file or folder, where it is one.
-        files: What a dataset stands for: (name, file), else None.
+        location: The user's own file or folder, where it is one; it may have to be fetched first.
+        files: What a dataset, or a folder that lies far away, stands for, else None; they may have to be fetched first.
         definition: The dataset's definition, else None.
         dataset_id: The dataset's id, else None.
         written: False where the step above never wrote it.
@@ -44,7 +45,7 @@ class ResolvedInput:
     label: str
     tree: str | None = None
     location: Path | None = None
-    files: tuple[tuple[str, Path], ...] | None = None
+    files: Files | None = None
     definition: Mapping[str, Any] | None = None
     dataset_id: str | None = None
     written: bool = True
@@ -96,27 +97,25 @@ class SourceResolver:
             return self._location(spec, source)
         return self._dataset(spec, source)
 
-    def path_of(self, source: Mapping[str, Any]) -> Path:
+    def place_of(self, source: Mapping[str, Any]) -> Place:
         """Where one source of a dataset's definition lies.
 
         Args:
-            source: `{"tree": ...}`, `{"datastore": ..., "path": ...}` or `{"path": ...}`.
+            source: `{"tree": ...}`, `{"datastore": ..., "path": ...}`, `{"path": ...}` or `{"url": ...}`.
 
         Returns:
             Its file, folder, or pattern.
-
-        Raises:
-            UserErrorException: It is a URL that no setting maps to a folder.
         """
         if "tree" in source:
-            return self.store.content_path(str(source["tree"]))
+            return LocalPlace(self.store.content_path(str(source["tree"])))
         if "datastore" in source:
-            return self._root(source["datastore"]) / str(source["path"]).lstrip("/")
+            place: Place = self._datastore(source["datastore"])._place(str(source["path"]).lstrip("/"))
+            return place
         if "path" in source:
-            return Path(str(source["path"]))
-        from scriptstep.workspace.datastore import local_copy_of_url
+            return LocalPlace(Path(str(source["path"])))
+        from scriptstep.workspace.urls import place_of_url
 
-        return local_copy_of_url(self.workspace, str(source.get("url", "")))
+        return place_of_url(self.workspace, str(source.get("url", "")))
 
     def scan(self, path: Path) -> Manifest:
         """Returns: what a file or folder of the user's holds, read once in a run."""
@@ -128,10 +127,27 @@ class SourceResolver:
         """Forgets what was read: after a step ran, files may differ."""
         self._scanned.clear()
 
-    def _root(self, name: str | None) -> Path:
+    def contents(self, files: Files) -> Callable[[str], str]:
+        """Returns: what tells the content of each of some files: its stamp where it lies far away, else its digest."""
+        known: dict[str, str] = {}
+        for folder in files.wholes:
+            above = os.fsencode(folder)
+            for entry in self.scan(folder):
+                if entry.kind in ("file", "executable"):
+                    known[os.fsdecode(os.path.join(above, entry.path))] = _content(entry)
+
+        def content(file: str) -> str:
+            if (stamp := files.stamp(file)) is not None:
+                return stamp
+            if (here := known.get(file)) is not None:
+                return here
+            return "".join(map(_content, self.scan(Path(file))))
+
+        return content
+
+    def _datastore(self, name: str | None) -> Any:
         chosen = name or self.default_datastore
-        store = Datastore.get(self.workspace, chosen) if chosen else self.workspace.get_default_datastore()
-        return Path(store._root())
+        return Datastore.get(self.workspace, chosen) if chosen else self.workspace.get_default_datastore()
 
     def _step_output(
         self, spec: InputSpec, source: StepOutput, outputs: Mapping[str, Mapping[str, str]]
@@ -151,72 +167,84 @@ class SourceResolver:
 
     def _location(self, spec: InputSpec, source: DataLocation) -> ResolvedInput:
         relative = source.path.replace("\\", "/").lstrip("/")
-        path = self._root(source.datastore) / relative if relative else self._root(source.datastore)
+        store = self._datastore(source.datastore)
+        path = Path(store._root(), relative)
+        if (place := store._place(relative)).is_far:
+            return self._far(spec, source, place, relative, store.name)
         if not path.exists():
-            store = source.datastore or self.default_datastore or self.workspace.get_default_datastore().name
             raise UserErrorException(
-                f"input '{spec.name}': nothing lies at '{relative}' on datastore '{store}'",
+                f"input '{spec.name}': nothing lies at '{relative}' on datastore '{store.name}'",
                 help=f"put it there: {path}",
             )
         identity = {"from": "data", "content": self.scan(path).digest}
         return ResolvedInput(spec, identity, path.name or spec.name, location=path)
 
+    def _far(self, spec: InputSpec, source: DataLocation, place: Place, relative: str, store: str) -> ResolvedInput:
+        sources = [{"datastore": store, "path": relative}]
+        files = materialize(make_definition("file", "files", sources), lambda _: place)
+        if not files:
+            raise UserErrorException(
+                f"input '{spec.name}': nothing lies at '{relative}' on datastore '{store}'", help=f"put it at {place}"
+            )
+        listed = [[name, files.facts(file).size, files.facts(file).stamp] for name, file in files]
+        identity = {"from": "data", "content": {"files": listed}}
+        one = Path(files[0][1]) if place.is_file() else None
+        return ResolvedInput(spec, identity, Path(relative).name or spec.name, location=one, files=files)
+
     def _dataset(self, spec: InputSpec, source: DatasetSource) -> ResolvedInput:
         definition = source.definition
-        files = tuple(materialize(definition, self.path_of))
+        files = materialize(definition, self.place_of)
         if not files:
             known = source.name or spec.name
             raise NotRegisteredError(
                 f"input '{spec.name}': dataset '{known}' stands for no file that is there: {_told(definition)}",
                 help="put the files there, or register the dataset again",
             )
-        one = single_file(definition, self.path_of)
+        one = single_file(definition, self.place_of)
         sources = definition.get("sources")
-        label = files[0][1].name if one else spec.name
+        label = Path(files[0][1]).name if one else spec.name
         if isinstance(sources, list) and len(sources) == 1 and "name" in sources[0]:
             label = str(sources[0]["name"])
         identity: Any = {"from": "dataset", "definition": dict(definition)}
         if self.by_content:
             rest = {k: v for k, v in definition.items() if k != "sources"}
-            identity = {
-                "from": "files",
-                "rest": rest,
-                "content": [[name, self.scan(path).digest] for name, path in files],
-            }
+            content = self.contents(files)
+            identity = {"from": "files", "rest": rest, "content": [[name, content(path)] for name, path in files]}
         return ResolvedInput(
             spec,
             identity,
             label,
-            location=files[0][1] if one else None,
+            location=Path(files[0][1]) if one else None,
             files=files,
             definition=definition,
             dataset_id=source.id,
         )
 
 
-def file_rows(files: tuple[tuple[str, Path], ...], resolver: SourceResolver) -> list[FileRow]:
+def file_rows(files: Files, resolver: SourceResolver) -> list[FileRow]:
     """Writes down what the files of a dataset are now.
 
     Args:
-        files: (name, file) of each.
+        files: The files.
         resolver: Reads what must be read.
 
     Returns:
         One row a file, in the order given.
     """
+    content = resolver.contents(files)
     rows: list[FileRow] = []
     for name, path in files:
-        stat = os.stat(path)
-        rows.append((name, stat.st_size, stat.st_mtime_ns, resolver.scan(path).digest))
+        facts = files.facts(path)
+        rows.append((name, facts.size, facts.changed_ns, content(path)))
     return rows
 
 
-def changed_files(rows: list[FileRow], files: tuple[tuple[str, Path], ...], resolver: SourceResolver) -> list[str]:
+def changed_files(rows: list[FileRow], files: Files, resolver: SourceResolver) -> list[str]:
     """Tells which files of a dataset are not what they were; only those whose times differ are read.
 
     Args:
         rows: What `file_rows` wrote down.
-        files: (name, file) of each, now.
+        files: The files, now.
         resolver: Reads what must be read.
 
     Returns:
@@ -225,12 +253,22 @@ def changed_files(rows: list[FileRow], files: tuple[tuple[str, Path], ...], reso
     before = {row[0]: row for row in rows}
     now = dict(files)
     changed = set(before) ^ set(now)
+    content: Callable[[str], str] | None = None
     for name in set(before) & set(now):
         _, size, mtime, digest = before[name]
-        stat = os.stat(now[name])
-        if (stat.st_size, stat.st_mtime_ns) != (size, mtime) and resolver.scan(now[name]).digest != digest:
+        facts = files.facts(now[name])
+        # A store's times are coarse, and its stamp costs nothing.
+        as_before = facts.stamp is None and (facts.size, facts.changed_ns) == (size, mtime)
+        if as_before:
+            continue
+        content = content or resolver.contents(files)
+        if content(now[name]) != digest:
             changed.add(name)
     return sorted(changed)
+
+
+def _content(entry: Entry) -> str:
+    return entry.digest if entry.kind == "file" else f"{entry.kind} {entry.digest}"
 
 
 def _told(definition: Mapping[str, Any]) -> str:

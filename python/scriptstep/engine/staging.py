@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from scriptstep.content import ContentStore
+from scriptstep.data.transfer import copy_jobs, lay_out, transfer
 from scriptstep.engine.attempt import Attempt
 from scriptstep.engine.command_line import command_argv, own_python
 from scriptstep.engine.processes import launch
@@ -301,6 +302,8 @@ def _hand_on(resolved: ResolvedInput, folder: StepFolder, store: ContentStore) -
         )
     if spec.mode == "direct" and resolved.dataset_id is not None:
         return resolved.dataset_id
+    if resolved.files is not None:
+        resolved.files.fetch()
     place = _place(resolved, folder)
     place.parent.mkdir(parents=True, exist_ok=True)
     if spec.mode == "download":
@@ -311,10 +314,7 @@ def _hand_on(resolved: ResolvedInput, folder: StepFolder, store: ContentStore) -
         place.symlink_to(resolved.location.resolve())
     elif resolved.files is not None:
         place.mkdir()
-        for name, file in resolved.files:
-            link = place / name
-            link.parent.mkdir(parents=True, exist_ok=True)
-            link.symlink_to(file.resolve())
+        lay_out(resolved.files, place)
     return str(place)
 
 
@@ -340,10 +340,8 @@ def _download(resolved: ResolvedInput, place: Path, store: ContentStore) -> None
     elif resolved.location is not None:
         shutil.copyfile(resolved.location, place)
     elif resolved.files is not None:
-        for name, file in resolved.files:
-            copy = place / name
-            copy.parent.mkdir(parents=True, exist_ok=True)
-            shutil.copyfile(file, copy)
+        what = f"download of input '{resolved.spec.name}'"
+        transfer(copy_jobs([(file, place / name) for name, file in resolved.files], what), what)
 
 
 def used_parameters(spec: StepSpec) -> set[str]:

@@ -291,5 +291,5 @@ class RecordedReads(HistoryReads):
         """
         row = self._plain.datastore(name)
         if row is not None:
-            value = reads.of_files_below(Path(row.config["path"]), prefix)
+            value = reads.of_datastore_files(row, self.place.home, prefix)
             self._note("datastore_files", value, name=name, prefix=prefix)

@@ -35,6 +35,7 @@ from typing import TYPE_CHECKING, Any
 from scriptstep.errors import AzureMLException
 from scriptstep.history import ComputeRow, DatasetRow, DatastoreRow, EnvironmentRow, MetricRow, ModelRow, RunRow
 from scriptstep.workspace.catalog import open_catalog
+from scriptstep.workspace.datastore_files import remote_store
 
 if TYPE_CHECKING:
     from scriptstep.workspace.catalog import Catalog
@@ -44,10 +45,10 @@ __all__ = [
     "of_compute",
     "of_dataset",
     "of_datastore",
+    "of_datastore_files",
     "of_environment",
     "of_field",
     "of_file",
-    "of_files_below",
     "of_metrics",
     "of_model",
     "of_properties",
@@ -201,8 +202,16 @@ def of_file(path: Path) -> str:
     return digest.hexdigest()
 
 
-def of_files_below(root: Path, prefix: str) -> Any:
-    """Returns: path and content of the files below a folder whose path begins so, as they can be compared."""
+def of_datastore_files(row: DatastoreRow, home: Path, prefix: str) -> Any:
+    """Returns: path and content of the files on a datastore whose path begins so, as they can be compared."""
+    remote = remote_store(home, row, {})
+    if remote is None:
+        return _files_below(Path(row.config["path"]), prefix)
+    files = remote.list(prefix.rpartition("/")[0])
+    return {file.path: [file.size, file.stamp] for file in files if file.path.startswith(prefix)}
+
+
+def _files_below(root: Path, prefix: str) -> dict[str, str]:
     found: dict[str, str] = {}
     for folder, _, names in os.walk(root, followlinks=True):
         for name in names:
@@ -232,7 +241,9 @@ def _read(catalog: Catalog, what: str, args: Mapping[str, Any], parent: str) -> 
         "environments": lambda: [of_environment(row) for row in catalog.environments()],
         "datastore": lambda: of_datastore(catalog.datastore(name), home),
         "datastores": lambda: [of_datastore(row, home) for row in catalog.datastores()],
-        "datastore_files": lambda: of_files_below(_folder(catalog.datastore(name)), str(args.get("prefix") or "")),
+        "datastore_files": lambda: of_datastore_files(
+            _known(catalog.datastore(name)), home, str(args.get("prefix") or "")
+        ),
         "compute": lambda: of_compute(catalog.compute(name)),
         "computes": lambda: [of_compute(row) for row in catalog.computes()],
         "experiments": catalog.experiments,
@@ -241,10 +252,10 @@ def _read(catalog: Catalog, what: str, args: Mapping[str, Any], parent: str) -> 
     return readers[what]()
 
 
-def _folder(row: DatastoreRow | None) -> Path:
+def _known(row: DatastoreRow | None) -> DatastoreRow:
     if row is None:
         raise LookupError("there is no such datastore")
-    return Path(row.config["path"])
+    return row
 
 
 def _runs(catalog: Catalog, args: Mapping[str, Any], parent: str) -> Any:

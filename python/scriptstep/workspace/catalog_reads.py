@@ -181,7 +181,7 @@ class HistoryReads:
         return rows + [row for row in self._history.computes(self._name) if row.name not in {r.name for r in rows}]
 
     def datastore(self, name: str) -> DatastoreRow | None:
-        """Returns: a datastore; `config["path"]` is its folder."""
+        """Returns: a datastore; `config["path"]` is its folder, and it has `config["options"]` if that is far away."""
         if name == SETTINGS_STORE and (folder := self._settings_folder()) is not None:
             return DatastoreRow(name, "AzureBlob", {"path": folder})
         return next((row for row in self.datastores() if row.name == name), None)
@@ -200,13 +200,15 @@ class HistoryReads:
         ]
 
     def _folder(self, name: str) -> dict[str, Any]:
-        if name in (mapped := self.settings().datastores):
-            return {"path": mapped[name].path, "url": mapped[name].url}
+        table = self.settings().datastores.get(name)
+        if table is not None and table.path is not None:
+            return {"path": table.path, "url": table.url}
+        far = {} if table is None else {"url": table.url, "options": table.options}
         # The first workspace has the plain names; those of others, side by side in one state folder, are their own.
         if self._first is None:
             self._first = next((row.name for row in self._history.workspaces()), None)
         own = name if self._first in (None, self._name) else f"{name}.{plain(self._name)}"
-        return {"path": str(self.place.home / "datastores" / own)}
+        return {"path": str(self.place.home / "datastores" / own), **far}
 
     def _settings_folder(self) -> str | None:
         """Returns: the folder of the settings file; inside a step, of the one that the run was submitted under."""

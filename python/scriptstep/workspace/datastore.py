@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import re
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from scriptstep.data.paths import relative_path
 from scriptstep.errors import ArgumentError, UserErrorException
+from scriptstep.workspace.datastore_files import WHERE
 from scriptstep.workspace.datastore_kinds import (
     AbstractADLSDatastore,
     AbstractAzureStorageDatastore,
@@ -43,7 +42,6 @@ __all__ = [
     "DBFSDatastore",
     "Datastore",
     "HDFSDatastore",
-    "local_copy_of_url",
 ]
 
 _KINDS: dict[str, type[AbstractDatastore]] = {
@@ -292,39 +290,6 @@ class Datastore:
         return _register(workspace, datastore_name, "Hdfs", overwrite, _given(locals()))  # type: ignore[return-value]
 
 
-def local_copy_of_url(workspace: Workspace, url: str) -> Path:
-    """Finds the local folder or file that the settings give for a URL.
-
-    Args:
-        workspace: Whose settings.
-        url: The URL.
-
-    Returns:
-        Its file, folder or pattern.
-
-    Raises:
-        UserErrorException: No setting does.
-    """
-    if url.startswith("file://"):
-        from urllib.parse import unquote, urlsplit
-
-        return Path(unquote(urlsplit(url).path))
-    found = [
-        (len(table.url), table.path, url[len(table.url) :])
-        for table in workspace._settings.datastores.values()
-        if table.url and (url == table.url or url.startswith(table.url.rstrip("/") + "/"))
-    ]
-    if found:
-        _, folder, rest = max(found)
-        return Path(folder) / relative_path(rest, "a URL") if rest.strip("/") else Path(folder)
-    begins, _, last = url.partition("?")[0].rpartition("/")
-    raise UserErrorException(
-        f"{url} is not read from the network",
-        help=f"put '{last}' into a folder, say data/web, and name that in scriptstep.toml:\n"
-        f'  [datastores.web]\n  path = "data/web"\n  url = "{begins}"',
-    )
-
-
 def _given(arguments: dict[str, Any]) -> dict[str, Any]:
     """Returns: what a store was registered with: neither where, nor how to do it."""
     left_out = {"workspace", "datastore_name", "overwrite", "create_if_not_exists", "skip_validation", "kwargs"}
@@ -340,7 +305,7 @@ def _register(workspace: Workspace, name: str, kind: str, overwrite: bool, given
     config = {key: value for key, value in given.items() if key not in _SECRET}
     before = catalog.datastore(name)
     if before is not None and not overwrite:
-        known = {k: v for k, v in before.config.items() if k not in ("path", "url")}
+        known = {k: v for k, v in before.config.items() if k not in WHERE}
         if known and (before.kind, known) != (kind, config):
             raise UserErrorException(
                 f"another datastore is registered as '{name}' in workspace '{workspace.name}'",
@@ -366,7 +331,7 @@ def _register(workspace: Workspace, name: str, kind: str, overwrite: bool, given
 
 def _from_row(workspace: Workspace, row: DatastoreRow) -> AbstractDatastore:
     kind = _KINDS.get(row.kind, AzureBlobDatastore)
-    config = {key: value for key, value in row.config.items() if key not in ("path", "url")}
+    config = {key: value for key, value in row.config.items() if key not in WHERE}
     needed = [
         config.pop(key, row.name if key in ("container_name", "store_name") else "")
         for key in _NEEDED.get(row.kind, ())

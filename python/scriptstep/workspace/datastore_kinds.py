@@ -3,16 +3,21 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from scriptstep.data.paths import relative_path
+from scriptstep.data.places import LocalPlace, Place, RemotePlace
+from scriptstep.data.transfer import copy_jobs, files_in_words, transfer
+from scriptstep.data.walk import files_below
 from scriptstep.errors import ArgumentError, NotRegisteredError, UserErrorException
-from scriptstep.workspace.copying import copy_each, files_below, files_in_words, say
+from scriptstep.workspace.datastore_files import remote_store, say
 
 if TYPE_CHECKING:
     from scriptstep.data.references import DataReference
+    from scriptstep.data.remote import RemoteStore
+    from scriptstep.history import DatastoreRow
     from scriptstep.workspace.workspace import Workspace
 
 __all__ = [
@@ -62,19 +67,53 @@ class AbstractDatastore:
             raise UserErrorException(f"datastore '{self.name}' belongs to no workspace")
         return self.workspace
 
+    def _row(self) -> DatastoreRow:
+        row: DatastoreRow | None = self._in_workspace()._catalog.datastore(self.name)
+        if row is None:
+            raise not_registered(self._in_workspace(), self.name)
+        return row
+
     def _root(self) -> Path:
         """Returns: the folder that this stands for; made where it is one of ours and not there yet.
+
+        Where the files lie far away, it holds what the steps of this workspace wrote to no place of the user's choice.
 
         Raises:
             UserErrorException: It stands for tables, not for files.
         """
-        row = self._in_workspace()._catalog.datastore(self.name)
-        if row is None:
-            raise not_registered(self._in_workspace(), self.name)
-        folder = Path(row.config["path"])
+        folder = Path(self._row().config["path"])
         if folder.parent == self._in_workspace()._place.home / "datastores":
             folder.mkdir(parents=True, exist_ok=True)
         return folder
+
+    def _remote(self) -> RemoteStore | None:
+        """Returns: its files, where they lie far away."""
+        secrets = {key: getattr(self, key, None) for key in ("account_name", "account_key", "sas_token")}
+        return remote_store(self._in_workspace()._place.home, self._row(), secrets)
+
+    def _place(self, path: str) -> Place:
+        """Returns: a place on it.
+
+        Args:
+            path: A file, a folder or a pattern, below its root; empty for all of it.
+        """
+        root = self._root()
+        remote = self._remote()
+        if remote is None or (path and os.path.lexists(root / path)):
+            return LocalPlace(root / path, root)
+        return RemotePlace(remote, path)
+
+    def _put(self, files: Sequence[tuple[Path, str]]) -> None:
+        """Puts files on it, in place of what is there.
+
+        Args:
+            files: File and path below the root of each.
+        """
+        if (remote := self._remote()) is not None:
+            remote.put(files)
+            return
+        what, root = f"upload to datastore '{self.name}'", self._root()
+        transfer(copy_jobs([(file, root / path) for file, path in files], what), what)
 
 
 class _TableDatastore(AbstractDatastore):
@@ -178,8 +217,8 @@ class AbstractAzureStorageDatastore(AbstractDatastore):
         if not source.is_dir():
             what = "is a file: use upload_files" if source.exists() else "is not there"
             raise ArgumentError(f"upload to datastore '{self.name}': the folder {source} {what}")
-        files = [(file, file.relative_to(source).as_posix()) for file in files_below(source)]
-        return self._put(files, target_path, overwrite, show_progress)
+        files = [(Path(file), name) for name, file in files_below(source)]
+        return self._upload(files, target_path, overwrite, show_progress)
 
     def upload_files(
         self,
@@ -219,19 +258,20 @@ class AbstractAzureStorageDatastore(AbstractDatastore):
         if outside := [str(path) for path in paths if root not in path.parents]:
             raise ArgumentError(f"{where}: relative_root {root} does not hold {', '.join(outside)}")
         pairs = [(path, path.relative_to(root).as_posix()) for path in paths]
-        return self._put(pairs, target_path, overwrite, show_progress)
+        return self._upload(pairs, target_path, overwrite, show_progress)
 
-    def _put(
+    def _upload(
         self, files: Iterable[tuple[Path, str]], target_path: str | None, overwrite: bool, show_progress: bool
     ) -> DataReference:
         place = relative_path(target_path or "", f"target_path on datastore '{self.name}'")
-        root = self._root() / place
-        copied = copy_each(
-            ((file, root / name) for file, name in files), overwrite, f"upload to datastore '{self.name}'"
-        )
+        there = set() if overwrite else {name for name, _ in self._place(place).files()[1]}
+        pairs = [(file, name) for file, name in files]
+        left = [name for _, name in pairs if name in there]
+        new = [(file, f"{place}/{name}".lstrip("/")) for file, name in pairs if name not in there]
+        self._put(new)
         if show_progress:
             where = f" at '{place}'" if place else ""
-            say(f"uploaded {files_in_words(copied[0])} to datastore '{self.name}'{where}", copied[1])
+            say(f"uploaded {files_in_words(len(new))} to datastore '{self.name}'{where}", left)
         return self.path(place or None)
 
     def download(
@@ -252,19 +292,25 @@ class AbstractAzureStorageDatastore(AbstractDatastore):
         Returns:
             How many files were copied.
         """
-        root, start = self._root(), relative_path(prefix or "", "prefix")
+        start = relative_path(prefix or "", "prefix")
         if start and str(prefix).endswith("/"):
             start += "/"
         # Inside a step the catalog takes down what is read past the step's inputs.
         note = getattr(self._in_workspace()._catalog, "note_datastore_files", None)
         if note is not None:
             note(self.name, start)
-        chosen = ((file, file.relative_to(root).as_posix()) for file in files_below(root))
-        pairs = ((file, Path(target_path) / name) for file, name in chosen if name.startswith(start))
-        copied, left = copy_each(pairs, overwrite, f"download from datastore '{self.name}'")
+        folder = start.rpartition("/")[0]
+        place = self._place(folder)
+        found = [(f"{folder}/{name}".lstrip("/"), file) for name, file in place.files()[1]]
+        chosen = [(name, file) for name, file in found if name.startswith(start)]
+        left = [] if overwrite else [name for name, _ in chosen if Path(target_path, name).exists()]
+        new = [(file, Path(target_path, name)) for name, file in chosen if name not in set(left)]
+        place.fetch([file for file, _ in new])
+        what = f"download from datastore '{self.name}'"
+        transfer(copy_jobs(new, what), what)
         if show_progress:
-            say(f"downloaded {files_in_words(copied)} from datastore '{self.name}' to {target_path}", left)
-        return copied
+            say(f"downloaded {files_in_words(len(new))} from datastore '{self.name}' to {target_path}", left)
+        return len(new)
 
 
 class AzureBlobDatastore(AbstractAzureStorageDatastore):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
@@ -56,9 +57,7 @@ class AbstractAuthentication:
             The session.
         """
         if session is None:
-            import requests  # type: ignore[import-untyped]
-
-            session = requests.Session()
+            session = importlib.import_module("requests").Session()
         session.headers.update(self.get_authentication_header())
         return session
 

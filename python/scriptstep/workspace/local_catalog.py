@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from scriptstep.data.paths import relative_path
+from scriptstep.data.transfer import copy_whole
 from scriptstep.errors import ArgumentError, ModelPathNotFoundException, NotRegisteredError
 from scriptstep.history import (
     ComputeRow,
@@ -22,7 +23,6 @@ from scriptstep.history import (
 )
 from scriptstep.history.file_system import is_remote
 from scriptstep.workspace.catalog_reads import DEFAULT_STORE, HistoryReads
-from scriptstep.workspace.copying import copy_whole
 from scriptstep.workspace.place import prepare_home
 from scriptstep.workspace.settings import Place, Settings, load_settings
 

@@ -43,17 +43,19 @@ class WorkspaceSettings:
 
 @dataclass(frozen=True)
 class DatastoreSettings:
-    """[datastores.NAME]: the local folder that a datastore stands for.
+    """[datastores.NAME]: the local folder, or the place far away, that a datastore stands for.
 
     Attributes:
-        path: The folder, absolute.
-        url: URLs that begin so are read from the folder.
+        path: The folder, absolute; None where the files lie at the URL.
+        url: URLs that begin so are read from the folder, or through fsspec where there is none.
         default: Whether it is the workspace's default.
+        options: What fsspec is given for the URL.
     """
 
-    path: str
+    path: str | None = None
     url: str | None = None
     default: bool = False
+    options: dict[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)

@@ -6,7 +6,7 @@ import difflib
 import os
 import re
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Annotated, Any, Literal, NoReturn
 
@@ -44,9 +44,10 @@ class _Workspace(_Table):
 
 
 class _Datastore(_Table):
-    path: str = Field(min_length=1)
+    path: str | None = Field(None, min_length=1)
     url: str | None = Field(None, pattern=_URL)
     default: bool = False
+    options: dict[str, Any] = Field(default_factory=dict)
 
 
 def _paths(value: object) -> list[str]:
@@ -136,7 +137,9 @@ def read_settings(file: Path) -> Settings:
     return Settings(
         WorkspaceSettings(**read.workspace.model_dump()),
         {
-            name: DatastoreSettings(_absolute(folder, table.path), table.url, table.default)
+            name: DatastoreSettings(
+                None if table.path is None else _absolute(folder, table.path), table.url, table.default, table.options
+            )
             for name, table in read.datastores.items()
         },
         {
@@ -174,9 +177,8 @@ def _check(file: Path, read: _File) -> None:
     for kind, names in (("datastores", read.datastores), ("compute", read.compute or {})):
         if len(chosen := [name for name, table in names.items() if table.default]) > 1:
             mistakes.append(f"[{kind}] only one can be the default, and {', '.join(chosen)} say they are")
-    for name in read.datastores:
-        if not re.fullmatch(_NAME, name):
-            mistakes.append(f"[datastores.{_key(name)}] a datastore's name holds letters, digits, '_' and '-' only")
+    for name, store in read.datastores.items():
+        mistakes += _of_datastore(name, store)
     for name, table in read.datasets.items():
         where = f"[datasets.{_key(name)}]"
         for path in table.path:
@@ -192,6 +194,16 @@ def _check(file: Path, read: _File) -> None:
             mistakes.append(f"[environment] inherit must list names of environment variables, and {variable!r} is none")
     if mistakes:
         _refuse(file, mistakes)
+
+
+def _of_datastore(name: str, store: _Datastore) -> Iterator[str]:
+    where = f"[datastores.{_key(name)}]"
+    if not re.fullmatch(_NAME, name):
+        yield f"{where} a datastore's name holds letters, digits, '_' and '-' only"
+    if store.path is None and store.url is None:
+        yield f"{where} path is missing: the folder of its files, or url where they lie far away"
+    if store.options and (store.path is not None or store.url is None):
+        yield f"{where} options are for a url without a path, whose files lie far away"
 
 
 def _definition(folder: Path, table: _Dataset) -> dict[str, Any]:

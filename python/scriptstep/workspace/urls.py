@@ -1,0 +1,73 @@
+"""Data that is named by a URL: in a folder that the settings give for it, or read from where the URL leads."""
+
+from __future__ import annotations
+
+import hashlib
+from pathlib import Path
+from typing import TYPE_CHECKING
+from urllib.parse import unquote, urlsplit
+
+from scriptstep.data.paths import relative_path
+from scriptstep.data.places import LocalPlace, Place, RemotePlace
+from scriptstep.data.remote import RemoteStore
+from scriptstep.data.walk import fixed_part, is_pattern
+
+if TYPE_CHECKING:
+    from scriptstep.workspace.workspace import Workspace
+
+__all__ = ["place_of_url", "remote_cache"]
+
+
+def place_of_url(workspace: Workspace, url: str) -> Place:
+    """Finds the data that a URL names.
+
+    Args:
+        workspace: Whose settings count.
+        url: The URL.
+
+    Returns:
+        A local place where a setting, or the URL itself, names one; else one far away.
+
+    Raises:
+        UserErrorException: It leads out of the place that a setting gives for it.
+    """
+    if url.startswith("file://"):
+        return LocalPlace(Path(unquote(urlsplit(url).path)))
+    found = [
+        (len(table.url), name, url[len(table.url) :].strip("/"))
+        for name, table in workspace._settings.datastores.items()
+        if table.url and (url == table.url or url.startswith(table.url.rstrip("/") + "/"))
+    ]
+    if found:
+        from scriptstep.workspace.datastore import Datastore
+
+        _, name, rest = max(found)
+        place: Place = Datastore.get(workspace, name)._place(relative_path(rest, "a URL"))
+        return place
+    begins, last, query = _split(url)
+    help = (
+        f"or put '{last}' into a folder, say data/web, and name that in scriptstep.toml:\n"
+        f'  [datastores.web]\n  path = "data/web"\n  url = "{begins}"'
+    )
+    cache = remote_cache(workspace._place.home, "web", begins)
+    return RemotePlace(RemoteStore(begins, cache, begins, help, query=query), last)
+
+
+def remote_cache(home: Path, name: str, url: str) -> Path:
+    """Returns: the folder that what is fetched from a URL is kept in.
+
+    Args:
+        home: The state folder.
+        name: Of the datastore.
+        url: Its URL.
+    """
+    return home / "remote" / f"{name}-{hashlib.blake2b(url.encode(), digest_size=6).hexdigest()}"
+
+
+def _split(url: str) -> tuple[str, str, str]:
+    """Returns: the part of a URL that names a folder, what is left (a file or a pattern), and its query."""
+    scheme, _, rest = url.partition("://")
+    # What follows a question mark is a query on the web, and anywhere else a pattern.
+    rest, mark, query = rest.partition("?") if scheme in ("http", "https") else (rest, "", "")
+    base = fixed_part(rest) if is_pattern(rest) else rest.rstrip("/").rpartition("/")[0]
+    return f"{scheme}://{base or rest}", rest[len(base) :].strip("/") if base else "", mark + query
