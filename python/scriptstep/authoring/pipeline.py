@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from scriptstep.authoring.builder import build_graph
@@ -77,6 +78,47 @@ class Pipeline:
         self.graph.order()
         self._pipeline_outputs = self._named_outputs()
 
+    @staticmethod
+    def load_yaml(
+        workspace: Any, filename: Any, _workflow_provider: Any = None, _service_endpoint: str | None = None
+    ) -> Pipeline:
+        """Makes a pipeline of a YAML file: written by hand in the SDK's form, or by `save` of a published pipeline.
+
+        Args:
+            workspace: Where it runs.
+            filename: The file; what it names is relative to its folder.
+            _workflow_provider: As in the SDK, not used.
+            _service_endpoint: As in the SDK, not used.
+
+        Returns:
+            The pipeline.
+
+        Raises:
+            UserErrorException: The file cannot be read, or is no YAML.
+            ArgumentError: It says something that cannot be; the place in it is named.
+            NotRegisteredError: A datastore or a dataset is not there.
+            NotImplementedError: A step is of a kind that is not here.
+        """
+        from scriptstep.authoring.pipeline_export import import_pipeline, is_export
+        from scriptstep.authoring.pipeline_yaml import steps_of_file
+        from scriptstep.workspace.conda import read_yaml
+
+        file = Path(filename)
+        data = read_yaml(file, "pipeline")
+        if not is_export(data):
+            steps, description = steps_of_file(data, file, workspace)
+            return Pipeline(workspace, steps, description)
+        made = Pipeline.__new__(Pipeline)
+        made._workspace, made._experiment_name, made._steps = workspace, "", []
+        made._context = _GraphContext("", workspace, None)
+        import_pipeline(made, data, file, made._context)
+        made.graph.order()
+        return made
+
+    def service_endpoint(self) -> str:
+        """Returns: what stands for the service that runs it, in the form of a URL; nothing listens there."""
+        return f"scriptstep://{self._workspace.name}"
+
     def _named_outputs(self) -> dict[str, tuple[str, str]]:
         named: dict[str, tuple[str, str]] = {}
         for node in self.graph.module_nodes:
@@ -109,6 +151,12 @@ class Pipeline:
                 look(context)
             except AzureMLException as error:
                 found.append(str(error))
+        if not self._steps:
+            found += [
+                f"step '{node.name}': its source_directory {node.spec.source_directory} is not there"
+                for node in self.graph.module_nodes
+                if not Path(node.spec.source_directory).is_dir()
+            ]
         return found
 
     def submit(

@@ -54,7 +54,7 @@ _INSTEAD: tuple[tuple[str, str], ...] = (
     ("ExplanationClient", "upload the explanation as a file: run.upload_file(name, path)"),
     ("Schedule ScheduleRecurrence ScheduleStatus ScheduleType TimeZone", _SCHEDULE),
     (
-        "Module ModuleStep ModuleStepBase ModuleVersion ModuleVersionDescriptor PipelineDraft",
+        "Module ModuleStep ModuleStepBase ModuleVersion ModuleVersionDescriptor",
         _AGAIN,
     ),
     ("DataTransferStep DatacacheConsumptionConfig DatacacheStore LinkOutput SqlDataReference", _DATA),

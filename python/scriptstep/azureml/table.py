@@ -68,6 +68,7 @@ _HOMES: Mapping[str, str] = {
         "DataSource DataSourceDef DataSourceNode Edge Graph InputPort InputPortBinding InputPortDef ModuleDef "
         "ModuleNode Node OutputPort OutputPortBinding OutputPortDef Param ParamDef PipelineParameter"
     ),
+    "scriptstep.published.draft": "PipelineDraft",
     "scriptstep.published.endpoint": "PipelineEndpoint",
     "scriptstep.published.pipeline": "PublishedPipeline",
     "scriptstep.run.experiment": "Experiment",
@@ -114,7 +115,7 @@ _HOMES: Mapping[str, str] = {
         "JasmineClient KustoStep LinkOutput LinkedService LocalWebservice ManyModelsInferenceParameters "
         "ManyModelsTrainParameters MedianStoppingPolicy ModelDataCollector ModelPackage ModelProxy Module ModuleStep "
         "ModuleStepBase ModuleVersion ModuleVersionDescriptor Mpi MpiStep Nccl NoTerminationPolicy NotebookRunConfig "
-        "NotebookRunnerStep ParallelRunConfig ParallelRunStep PipelineDataset PipelineDraft "
+        "NotebookRunnerStep ParallelRunConfig ParallelRunStep PipelineDataset "
         "PrimaryMetricGoal PrivateEndPoint PrivateEndPointConfig PyTorch RScriptStep "
         "RandomParameterSampling RunClient RunTypeV2 SKLearn Schedule ScheduleRecurrence ScheduleStatus ScheduleType "
         "SnapshotsClient SqlDataReference StoredProcedureParameter "

@@ -11,7 +11,10 @@ from scriptstep.graph import spec
 from scriptstep.graph.graph import Graph
 from scriptstep.graph.parameter import ParameterValue, PipelineParameter
 
-__all__ = ["decode", "encode", "freeze_graph", "thaw_graph"]
+__all__ = ["EXPORTED", "KeptData", "decode", "encode", "freeze_graph", "thaw_graph"]
+
+# Marks a document that holds a graph as it is frozen; its value is the version of that form.
+EXPORTED = "scriptstep"
 
 _KINDS: dict[str, Any] = {
     kind.__name__: kind

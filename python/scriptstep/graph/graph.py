@@ -112,6 +112,16 @@ class Graph:
                 found.append(error.message)
         return found
 
+    def generate_yaml(self) -> dict[str, Any]:
+        """Writes the graph down as plain data, for YAML; `Pipeline.load_yaml` reads it.
+
+        Returns:
+            The document.
+        """
+        from scriptstep.graph.frozen import EXPORTED, freeze_graph
+
+        return {EXPORTED: 1, "pipeline": freeze_graph(self)}
+
     def add_module_node(self, name: str, input_bindings: Any, *args: Any, **kwargs: Any) -> NoReturn:
         """Nodes of steps are made by `create_node`.
 

@@ -7,10 +7,10 @@ import uuid
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
+from scriptstep.authoring.pipeline_export import export_pipeline
 from scriptstep.errors import ArgumentError, ArgumentTypeError, NotRegisteredError, UserErrorException
 from scriptstep.history import PipelineRow
 from scriptstep.published.frozen import FrozenPipeline, catalog_of, contents_of_run, freeze
-from scriptstep.run.missing import not_here
 from scriptstep.run.pipeline_run import PipelineRun
 from scriptstep.workspace.workspace import Workspace
 
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from scriptstep.graph import Graph
     from scriptstep.run.submission import Submittable
 
-__all__ = ["ACTIVE", "DISABLED", "PublishedPipeline", "check_texts", "published_of"]
+__all__ = ["ACTIVE", "DISABLED", "PublishedPipeline", "check_texts", "keep_published", "published_of"]
 
 ACTIVE, DISABLED = "Active", "Disabled"
 _KIND = "published"
@@ -238,12 +238,16 @@ class PublishedPipeline:
         self._set_status(DISABLED)
 
     def save(self, path: Any = None, _workflow_provider: Any = None) -> None:
-        """Not here yet.
+        """Writes it as YAML, for `Pipeline.load_yaml`; source directories are named, and not copied.
+
+        Args:
+            path: The file, or the folder that gets NAME.yml; None for the working directory.
+            _workflow_provider: As in the SDK, not used.
 
         Raises:
-            NotImplementedError: Always.
+            UserErrorException: It cannot be written.
         """
-        not_here("PublishedPipeline.save()", "keep the script that builds the pipeline")
+        export_pipeline(self._frozen(), path, self._name)
 
     # --- parts
 
@@ -299,13 +303,28 @@ def published_of(
     if not told:
         raise ArgumentError("publish: a published pipeline needs a name", help="pipeline.publish(name='training')")
     workspace = pipeline._workspace
-    document = {
-        "description": description if description is not None else pipeline.description,
-        "version": version,
-        "continue_on_step_failure": bool(continue_on_step_failure),
-        "frozen": freeze(pipeline, contents_of_run(run) if run is not None else None),
-    }
-    row = PipelineRow(str(uuid.uuid4()), _KIND, told, ACTIVE, document)
+    return keep_published(
+        workspace,
+        told,
+        description=description if description is not None else pipeline.description,
+        version=version,
+        continue_on_step_failure=bool(continue_on_step_failure),
+        frozen=freeze(pipeline, contents_of_run(run) if run is not None else None),
+    )
+
+
+def keep_published(workspace: Workspace, name: str, **document: Any) -> PublishedPipeline:
+    """Keeps a pipeline as published.
+
+    Args:
+        workspace: Where.
+        name: What it is called.
+        **document: `description`, `version`, `continue_on_step_failure`, and `frozen`: what `freeze` wrote.
+
+    Returns:
+        The published pipeline.
+    """
+    row = PipelineRow(str(uuid.uuid4()), _KIND, name, ACTIVE, document)
     return _from_row(workspace, catalog_of(workspace).history.add_pipeline(workspace.name, row))
 
 

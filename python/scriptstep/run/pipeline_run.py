@@ -183,9 +183,21 @@ class PipelineRun(Run):
             not_here("PipelineRun.publish_pipeline() of a run of another process", "publish the pipeline itself")
         return published_of(self._submitted, name, description, version, continue_on_step_failure, run=self)
 
-    def save(self, path: Any = None) -> NoReturn:
-        """Not here yet."""
-        not_here("PipelineRun.save()", "keep the script that builds the pipeline")
+    def save(self, path: Any = None) -> None:
+        """Writes its pipeline as YAML, for `Pipeline.load_yaml`; source directories are named, and not copied.
+
+        Args:
+            path: The file, or the folder that gets NAME.yml; None for the working directory.
+
+        Raises:
+            NotImplementedError: The run was submitted by another process.
+            UserErrorException: It cannot be written.
+        """
+        from scriptstep.authoring.pipeline_export import export_pipeline
+
+        if self._submitted is None:
+            not_here("PipelineRun.save() of a run of another process", "save the pipeline, or publish it")
+        export_pipeline(self._submitted, path, self._submitted.description or self.id)
 
     @staticmethod
     def get_pipeline_runs(workspace: Workspace, pipeline_id: str, _service_endpoint: Any = None) -> list[PipelineRun]:

@@ -20,7 +20,15 @@ if TYPE_CHECKING:
     from scriptstep.workspace.settings import Settings
     from scriptstep.workspace.workspace import Workspace
 
-__all__ = ["Frozen", "InputIdentity", "Submittable", "set_defaults", "submit_pipeline", "submit_script"]
+__all__ = [
+    "Frozen",
+    "InputIdentity",
+    "Submittable",
+    "parameter_values",
+    "set_defaults",
+    "submit_pipeline",
+    "submit_script",
+]
 
 InputIdentity = Literal["definition", "content"]
 
@@ -113,7 +121,7 @@ def submit_pipeline(
         graph=pipeline.graph,
         workspace=workspace,
         experiment=experiment_name,
-        parameters=_parameters(pipeline, pipeline_parameters),
+        parameters=parameter_values(pipeline, pipeline_parameters),
         default_datastore=pipeline._default_datastore_name,
         continue_on_step_failure=bool(continue_on_step_failure),
         regenerate_outputs=bool(regenerate_outputs),
@@ -177,7 +185,7 @@ def submit_script(
             graph=pipeline.graph,
             workspace=experiment.workspace,
             experiment=experiment.name,
-            parameters=_parameters(pipeline, None),
+            parameters=parameter_values(pipeline, None),
             tags=_texts(tags),
             description=description,
             display_name=display_name,
@@ -193,7 +201,19 @@ def _texts(tags: Mapping[str, Any] | None) -> dict[str, str]:
     return {str(k): "" if v is None else str(v) for k, v in (tags or {}).items()}
 
 
-def _parameters(pipeline: Submittable, given: Mapping[str, Any] | None) -> dict[str, Any]:
+def parameter_values(pipeline: Submittable, given: Mapping[str, Any] | None) -> dict[str, Any]:
+    """Finds the values of a pipeline's parameters.
+
+    Args:
+        pipeline: The pipeline.
+        given: Values in place of the defaults.
+
+    Returns:
+        The value of each, by name.
+
+    Raises:
+        ArgumentError: One is unknown, or of another type than its default.
+    """
     from scriptstep.graph import parse_parameter
 
     if given is not None and not isinstance(given, Mapping):
