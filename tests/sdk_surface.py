@@ -7,6 +7,7 @@ import importlib
 import inspect
 import json
 import re
+import textwrap
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -113,3 +114,39 @@ def attributes(cls: type) -> set[str]:
         if base.__module__.startswith("scriptstep"):
             known |= set(re.findall(r"self\.(\w+)\b(?=[^=\n]*=)", inspect.getsource(base)))
     return known
+
+
+def refuses(cls: type, member: str) -> bool:
+    """Returns: whether all that a method does is to raise NotImplementedError, itself or by another that does."""
+    function = inspect.unwrap(getattr(cls, member, None) or object)
+    if "NotImplementedError: Always" in (getattr(function, "__doc__", None) or ""):
+        return True
+    try:
+        (tree,) = ast.parse(textwrap.dedent(inspect.getsource(function))).body
+    except (OSError, TypeError, SyntaxError, ValueError):
+        return False
+    body = [n for n in getattr(tree, "body", []) if not (isinstance(n, ast.Expr) and isinstance(n.value, ast.Constant))]
+    if len(body) != 1:
+        return False
+    if isinstance(body[0], ast.Raise):
+        return "NotImplementedError" in ast.unparse(body[0])
+    called = getattr(body[0], "value", None)
+    if not isinstance(called, ast.Call):
+        return False
+    name = ast.unparse(called.func)
+    if name in ("not_here", "_refuse", "_no_service"):
+        return True
+    other = name.rpartition(".")[2]
+    return name.partition(".")[0] in ("self", "cls", cls.__name__) and other != member and refuses(cls, other)
+
+
+def names_used(folder: Path) -> set[str]:
+    """Returns: the attributes that the tests of a folder name, in their own code and in that of the scripts they run."""
+    used: set[str] = set()
+    for file in folder.glob("*.py"):
+        for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
+            if isinstance(node, ast.Attribute):
+                used.add(node.attr)
+            elif isinstance(node, ast.Constant) and isinstance(node.value, str):
+                used.update(re.findall(r"\.(\w+)", node.value))
+    return used
