@@ -23,6 +23,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from by_hand.compare import capturing, compare
+
 ROOT = Path(__file__).resolve().parent.parent
 _PAGE = ROOT / "docs" / "compatibility.md"
 # A line of the console about a step: its name, what became of it, and the rest.
@@ -248,6 +250,7 @@ class Outcome:
         steps: How many steps the runs of a turn have.
         first: What became of them in the first turn.
         second: What became of them in the second one.
+        by_hand: What came of the comparison with the same scripts, run by hand.
         wrong: What is not as it should be; empty where all is.
     """
 
@@ -255,6 +258,7 @@ class Outcome:
     steps: int = 0
     first: str = ""
     second: str = ""
+    by_hand: str = ""
     wrong: str = ""
 
 
@@ -292,11 +296,22 @@ def edit_notebook(file: Path, case: Case) -> None:
 
 
 def try_out(case: Case, sources: Path, python: Path, folder: Path) -> Outcome:
-    """Runs a pipeline, and again."""
-    outcome = Outcome(case)
+    """Runs a pipeline, and again, and the scripts of its first turn by hand."""
     project = prepare(case, sources, folder)
-    program = python.parent / "scriptstep"
     environment = {"PATH": f"{python.parent}{os.pathsep}{os.environ['PATH']}", "HOME": str(folder), **case.environment}
+    captured = folder / f"{case.id}-captured"
+    with capturing(python, captured):
+        outcome = _run_twice(Outcome(case), project, python, folder, environment)
+    if not outcome.wrong:
+        outcome.by_hand = compare(captured / "1", project, python, environment)
+        if outcome.by_hand.startswith("not equal"):
+            outcome.wrong = outcome.by_hand
+    return outcome
+
+
+def _run_twice(outcome: Outcome, project: Path, python: Path, folder: Path, environment: Mapping[str, str]) -> Outcome:
+    case, captured = outcome.case, folder / f"{outcome.case.id}-captured"
+    program = python.parent / "scriptstep"
     for turn in (1, 2):
         told: list[tuple[str, str, str]] = []
         for run in (*(case.once if turn == 1 else ()), *case.runs):
@@ -318,6 +333,12 @@ def try_out(case: Case, sources: Path, python: Path, folder: Path) -> Outcome:
                 outcome.wrong = f"turn {turn}: exit code {done.returncode}: {_last_error(done.stdout)}"
                 return outcome
         _judge(outcome, turn, told)
+        if turn == 1 and captured.is_dir():
+            # What the second turn runs is no part of the comparison.
+            steps = list(captured.iterdir())
+            (captured / "1").mkdir()
+            for step in steps:
+                step.rename(captured / "1" / step.name)
     return outcome
 
 
@@ -359,18 +380,22 @@ def page(outcomes: list[Outcome], python: Path) -> str:
         "",
         "What came of public pipelines that were written against the Azure ML SDK v1, unchanged but for what the last",
         "column says. Each was run twice: the second time every step is to be reused that does not ask to run always.",
-        "`python tools/compatibility.py --sources FOLDER --python PYTHON --write` repeats it, given checkouts.",
+        "The scripts of the first time were then run by hand, as plain programs with a stand-in for the SDK that only",
+        "takes notes: the last but one column says whether outputs (the digest of every file), metrics and registered",
+        "models are the same. `python tools/compatibility.py --sources FOLDER --python PYTHON --write` repeats it,",
+        "given checkouts.",
         "",
         f"{datetime.datetime.now(datetime.timezone.utc).date().isoformat()}, with {', '.join(versions)}.",
         "",
-        "| | Repository, file | Steps | First time | Second time | Set or cut |",
-        "|---|---|---|---|---|---|",
+        "| | Repository, file | Steps | First time | Second time | By hand | Set or cut |",
+        "|---|---|---|---|---|---|---|",
     ]
     for outcome in outcomes:
         case = outcome.case
         place = f"{case.repository} `{' '.join(case.runs[0])}`"
         first, second = (f"**{outcome.wrong}**", "") if outcome.wrong else (outcome.first, outcome.second)
-        lines.append(f"| {case.id} | {place} | {outcome.steps} | {first} | {second} | {case.told} |")
+        cells = (case.id, place, str(outcome.steps), first, second, outcome.by_hand, case.told)
+        lines.append(f"| {' | '.join(cells)} |")
     return "\n".join(lines) + "\n"
 
 
@@ -395,10 +420,8 @@ def main() -> int:
             continue
         outcome = try_out(case, options.sources, options.python.absolute(), folder)
         outcomes.append(outcome)
-        print(
-            f"{case.id}: {outcome.wrong or f'{outcome.steps} steps: {outcome.first}; then {outcome.second}'}",
-            flush=True,
-        )
+        came = f"{outcome.steps} steps: {outcome.first}; then {outcome.second}; by hand {outcome.by_hand}"
+        print(f"{case.id}: {outcome.wrong or came}", flush=True)
     if options.write:
         _PAGE.write_text(page(outcomes, options.python.absolute()), encoding="utf-8")
     if not options.keep:
