@@ -15,6 +15,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from scriptstep.data import tabular
 from scriptstep.data.dataset_factory import Dataset
 from scriptstep.data.datasets import TabularDataset
 from scriptstep.data.reading import DataType, PromoteHeadersBehavior
@@ -327,3 +328,33 @@ except Exception as error:
     found = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=tmp_path, check=True)
     assert "UserErrorException" in found.stdout
     assert 'pip install "scriptstep[tabular]"' in found.stdout
+
+
+@pytest.mark.parametrize("form", ["csv", "parquet"])
+def test_only_the_columns_that_are_kept_are_read(tmp_path: Path, form: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    frame = pandas.DataFrame({"c": [1, 2], "b": [1.5, None], "a": ["x", "y"], "d": ["1", "2"]})
+    file = tmp_path / f"t.{form}"
+    frame.to_csv(file, index=False) if form == "csv" else frame.to_parquet(file)
+    make = Dataset.Tabular.from_delimited_files if form == "csv" else Dataset.Tabular.from_parquet_files
+    whole = make(str(file), set_column_types={"d": DataType.to_float()})
+    read: list[list[str]] = []
+    join = tabular._joined
+
+    def joined(library: Any, frames: list[Any], *rest: Any) -> Any:
+        read.append(list(frames[0].columns))
+        return join(library, frames, *rest)
+
+    monkeypatch.setattr(tabular, "_joined", joined)
+    everything = whole.to_pandas_dataframe()
+    for made in (
+        whole.keep_columns(["a", "c"]),
+        whole.take(1).keep_columns(["c"]),
+        whole.keep_columns(["b", "a"]).drop_columns("b"),
+    ):
+        kept = made.to_pandas_dataframe()
+        assert kept.equals(everything.loc[: len(kept) - 1, list(kept.columns)])
+    assert read[1:] == [["c", "a", "d"], ["c", "d"], ["b", "a", "d"]]
+    whole.filter(whole["b"] > 1).keep_columns(["a"]).to_pandas_dataframe()
+    assert len(read[-1]) == 4, "the condition needs a column that is not kept"
+    with pytest.raises(UserErrorException, match="there is no column 'gone'; there are c, b, a, d"):
+        whole.keep_columns(["gone"]).to_pandas_dataframe()

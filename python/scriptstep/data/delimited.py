@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import csv
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -17,12 +17,15 @@ __all__ = ["read_delimited"]
 _ENCODINGS = {"utf8": "utf-8-sig", "windows1252": "cp1252", "iso88591": "latin-1", "utf16": "utf-16", "utf32": "utf-32"}
 
 
-def read_delimited(files: Sequence[Path], options: Mapping[str, Any]) -> list[pandas.DataFrame]:
+def read_delimited(
+    files: Sequence[Path], options: Mapping[str, Any], columns: Collection[str] | None = None
+) -> list[pandas.DataFrame]:
     """Reads delimited files as text.
 
     Args:
         files: The files.
         options: As `delimited_options` writes them down.
+        columns: Those that are needed; None for all. A file that has not all of them is read whole.
 
     Returns:
         A table for each file; what is missing is missing, everything else is text.
@@ -42,7 +45,7 @@ def read_delimited(files: Sequence[Path], options: Mapping[str, Any]) -> list[pa
                 names = own
             # Columns have the first file's names, by their place; a longer row makes more of them.
             names_here = names[:width] + _unique([], width)[len(names) :]
-            frames.append(_read(file, names_here, has_header, options))
+            frames.append(_read(file, names_here, has_header, options, columns))
         except (OSError, UnicodeError, ValueError, csv.Error) as error:
             raise UserErrorException(f"{file} cannot be read: {error}") from error
     return frames
@@ -84,7 +87,9 @@ def _unique(names: Sequence[str], width: int) -> list[str]:
     return made
 
 
-def _read(file: Path, names: list[str], has_header: bool, options: Mapping[str, Any]) -> pandas.DataFrame:
+def _read(
+    file: Path, names: list[str], has_header: bool, options: Mapping[str, Any], columns: Collection[str] | None
+) -> pandas.DataFrame:
     import pandas
 
     separator = str(options.get("separator", ","))
@@ -97,6 +102,7 @@ def _read(file: Path, names: list[str], has_header: bool, options: Mapping[str, 
         engine="c" if len(separator) == 1 else "python",
         header=None,
         names=names,
+        usecols=None if columns is None or not set(columns) <= set(names) else list(columns),
         index_col=False,
         skiprows=1 if has_header else 0,
         encoding=_codec(options),

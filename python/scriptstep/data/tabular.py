@@ -65,13 +65,14 @@ def read_tabular(definition: Definition, resolve: Resolve) -> pandas.DataFrame:
         where = ", ".join(str(s.get("path") or s.get("url") or "a step's output") for s in definition["sources"][:3])
         raise UserErrorException(f"the dataset stands for no file that is there: {where}")
     files.fetch()
+    columns = _needed_columns(definition)
     style = definition["format"]
     if style == "delimited":
         from scriptstep.data.delimited import read_delimited
 
-        frames = read_delimited([Path(file) for _, file in files], options)
+        frames = read_delimited([Path(file) for _, file in files], options, columns)
     elif style == "parquet":
-        frames = [_parquet(Path(file)) for _, file in files]
+        frames = [_parquet(Path(file), columns) for _, file in files]
     elif style == "json_lines":
         frames = [_json_lines(pandas, Path(file), options) for _, file in files]
     else:
@@ -104,10 +105,25 @@ def _joined(pandas: Any, frames: list[pandas.DataFrame], files: Files, options: 
     return filled[0] if len(filled) == 1 else pandas.concat(filled, ignore_index=True)
 
 
-def _parquet(file: Path) -> pandas.DataFrame:
+def _needed_columns(definition: Definition) -> list[str] | None:
+    """Returns: the columns that must be read, where the first thing that asks for columns keeps some; None for all."""
+    for operation in definition["transformations"]:
+        if operation["op"] == "keep_columns":
+            return list(dict.fromkeys([*operation["columns"], *definition["options"].get("set_column_types", {})]))
+        if operation["op"] not in ("take", "skip", "sample", "split"):
+            return None
+    return None
+
+
+def _parquet(file: Path, columns: list[str] | None) -> pandas.DataFrame:
     parquet = needed("pyarrow.parquet", "reading Parquet files")
     try:
-        frame: pandas.DataFrame = parquet.ParquetFile(file).read().to_pandas()
+        opened = parquet.ParquetFile(file)
+        names = opened.schema_arrow.names
+        # A file that has not all of them is read whole: what is missing is told with what there is.
+        whole = columns is None or not set(columns) <= set(names)
+        chosen = None if whole else [name for name in names if name in columns]  # type: ignore[operator]
+        frame: pandas.DataFrame = opened.read(columns=chosen).to_pandas()
     except (OSError, ValueError) as error:
         raise UserErrorException(f"{file} cannot be read as Parquet: {error}") from error
     return frame
