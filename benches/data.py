@@ -11,6 +11,7 @@ from benches.peers import Peers
 from benches.sizes import Sizes
 from benches.tree import TreePlan, make_tree
 from scriptstep import Dataset
+from scriptstep.data.datasets import MountContext
 
 
 def rows(scratch: Path, peers: Peers, sizes: Sizes) -> list[Row]:
@@ -26,6 +27,7 @@ def rows(scratch: Path, peers: Peers, sizes: Sizes) -> list[Row]:
     make_tree(source, plan)
     files = [Path(folder, name) for folder, _, names in os.walk(source) for name in names]
     made = 0
+    mounted: list[MountContext] = []
 
     def fresh() -> Path:
         nonlocal made
@@ -33,9 +35,9 @@ def rows(scratch: Path, peers: Peers, sizes: Sizes) -> list[Row]:
         return scratch / f"mount-{made}"
 
     def mount() -> float:
-        folder = fresh()
         began = time.perf_counter()
-        Dataset.File.from_files(str(source)).mount(str(folder)).start()
+        mounted.append(Dataset.File.from_files(str(source)).mount())
+        mounted[-1].start()
         return time.perf_counter() - began
 
     def link() -> float:
@@ -54,4 +56,6 @@ def rows(scratch: Path, peers: Peers, sizes: Sizes) -> list[Row]:
         Contender("make folders and links, names known", "floor", link, scope="call"),
     ]
     figures = take_turns(contenders, min(3, sizes.repeats), sizes.budget_s)
+    for one in mounted:
+        one.stop()
     return [Row("data-mount", f"Mount a dataset of {len(files):,} files", figures, "a folder of links")]

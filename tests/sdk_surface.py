@@ -140,6 +140,28 @@ def refuses(cls: type, member: str) -> bool:
     return name.partition(".")[0] in ("self", "cls", cls.__name__) and other != member and refuses(cls, other)
 
 
+def refusal_of(entry: str) -> str:
+    """Calls a method that is said to refuse, on an object that was never made.
+
+    Returns:
+        What the NotImplementedError that it raises says.
+    """
+    name, _, member = entry.rpartition(".")
+    cls = home_of(name)
+    is_free = isinstance(inspect.getattr_static(cls, member), (staticmethod, classmethod))
+    function = getattr(cls if is_free else object.__new__(cls), member)
+    needed = [
+        None
+        for p in inspect.signature(function).parameters.values()
+        if p.default is p.empty and p.kind is p.POSITIONAL_OR_KEYWORD
+    ]
+    try:
+        function(*needed)
+    except NotImplementedError as error:
+        return str(error)
+    raise AssertionError(f"{entry} does not refuse")
+
+
 def names_used(folder: Path) -> set[str]:
     """Returns: the attributes that the tests of a folder name, in their own code and in that of the scripts they run."""
     used: set[str] = set()

@@ -55,6 +55,7 @@ def test_every_row_is_measured(rows: list[Row]) -> None:
         "content-restore",
         "content-adopt",
         "content-save-changed",
+        "data-mount",
         "nothing-3",
         "nothing-4",
         "one-more-step",

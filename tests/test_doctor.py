@@ -12,6 +12,8 @@ import pytest
 from scriptstep import Environment, Workspace
 from scriptstep.cli import main
 from scriptstep.cli.diagnosis import findings_of, registered_in
+from scriptstep.cli.refused import METHODS, OF_CLASSES
+from tests.sdk_surface import REASONS, SURFACE, members_of, refusal_of
 
 
 def found(code: str, registered: frozenset[str] = frozenset(), **known: set[str]) -> list[tuple[int, str, str]]:
@@ -101,6 +103,53 @@ def test_what_a_portal_held_is_told_with_the_line_that_names_it(line: str, what:
     if what != "key":
         assert findings_of(code, {"dataset": {what}, "datastore": {what}, "environment": {what}}) == []
         assert findings_of(code, {}, frozenset([what])) == []
+
+
+@pytest.mark.parametrize(
+    ("line", "name", "told"),
+    [
+        ("table.to_csv_files(separator=';')", "to_csv_files", "use to_pandas_dataframe().to_csv(...)"),
+        ("run.take_snapshot('x')", "take_snapshot", "use upload_folder(name, path)"),
+        ("Model.deploy(ws, 'name', [])", "deploy", "there are no web services here"),
+        ("Model.package(ws, [])", "package", "there are no web services here"),
+        ("pipeline.submit('e', enable_email_notification=True)", "enable_email_notification", "then send it"),
+    ],
+)
+def test_methods_and_keywords_that_refuse_are_told(line: str, name: str, told: str) -> None:
+    (finding,) = findings_of(f"from azureml.core import Model\n{line}\n", {})
+    assert (finding.line, finding.kind, finding.name) == (2, "absent", name)
+    assert told in finding.told
+    assert findings_of(f"{line}\n", {}) == [], "code that does not import the SDK may mean something else"
+
+
+def test_other_methods_of_these_names_are_nobodys_business() -> None:
+    code = "from azureml.core import Model\nchart.deploy()\nbox.package()\nModel.register(ws, 'path')\n"
+    assert findings_of(code, {}) == []
+
+
+def test_what_is_told_of_a_method_is_what_it_says_itself() -> None:
+    refused = {entry for entry, reason in REASONS.items() if reason.startswith("raises NotImplementedError")}
+    members = {entry.rpartition(".")[2]: entry for entry in refused}
+    classes = {(entry.split(".")[-2], entry.split(".")[-1]): entry for entry in refused}
+    for told, entry in (
+        *((told, members.get(name)) for name, told in METHODS.items()),
+        *((told, classes.get(place)) for place, told in OF_CLASSES.items()),
+    ):
+        if entry is None:
+            continue
+        assert told in refusal_of(entry)
+    # What is known under one name in every class, and by itself, is listed.
+    working = {m for n in SURFACE if n not in REASONS for m in members_of(n) if f"{n}.{m}" not in refused}
+    generic = {
+        "get_connection",
+        "list_connections",
+        "set_connection",
+        "delete_connection",
+        "list_keys",
+        "get_credentials",
+    }
+    alone = {name for name in members if "_" in name and name not in working | generic}
+    assert alone <= {*METHODS, *(member for _, member in OF_CLASSES)}
 
 
 def test_what_code_registers_itself_needs_no_setting() -> None:

@@ -18,7 +18,7 @@ from typing import Any, NamedTuple
 
 import pytest
 
-from scriptstep import Dataset, Datastore, OutputFileDatasetConfig, PipelineData, Workspace
+from scriptstep import Dataset, Datastore, OutputFileDatasetConfig, Pipeline, PipelineData, Workspace
 from scriptstep.data import remote as remote_room
 from scriptstep.errors import ArgumentError, UserErrorException
 
@@ -410,8 +410,8 @@ def test_a_file_that_changes_while_it_is_fetched_is_named(
     bucket.put("raw/a.txt", "one")
     got = remote_room.RemoteStore._got
 
-    def overtaken(self: Any, path: str, target: Path) -> Path:
-        made = got(self, path, target)
+    def overtaken(self: Any, path: str, *rest: Any) -> Path:
+        made = got(self, path, *rest)
         bucket.put("raw/a.txt", "two")
         return made
 
@@ -427,6 +427,69 @@ def test_a_backend_that_is_not_installed_is_named(project: Path, monkeypatch: py
     with pytest.raises(UserErrorException, match="abfs:// cannot be read in this Python") as caught:
         Datastore.get(Workspace.from_config(), "far").download("got")
     assert 'pip install "scriptstep[azure]"' in str(caught.value)
+
+
+def test_a_bucket_that_keeps_versions(bucket: Bucket, ws: Any, make_step: Make, run: Make, verdicts: Tell) -> None:
+    bucket.client.put_bucket_versioning(Bucket=bucket.name, VersioningConfiguration={"Status": "Enabled"})
+    for text in ("first", "second"):
+        bucket.put("raw/a.txt", text)
+    folder, file = (Datastore.get(ws, "far").path(path, name) for path, name in (("raw", "f"), ("raw/a.txt", "g")))
+    step = make_step("read", READ, arguments=[folder, file], inputs=[folder, file])
+    assert "read a.txt second" in log_of(run(step), "read")
+    assert verdicts(run(step)) == {"read": "reused"}
+
+
+@pytest.mark.parametrize("key", ["raw/../../../out.txt", "raw/./a.txt", "raw//a.txt"])
+def test_a_name_that_leads_elsewhere_is_refused(bucket: Bucket, ws: Any, project: Path, key: str) -> None:
+    bucket.put(key, "out")
+    with pytest.raises(UserErrorException, match="which cannot be a file here"):
+        Datastore.get(ws, "far").download(str(project / "got"))
+    assert [f for f in project.parent.rglob("*") if f.name in ("out.txt", "a.txt")] == []
+
+
+def test_what_cannot_be_kept_is_told(bucket: Bucket, ws: Any, home: Path) -> None:
+    bucket.put("raw/a.txt", "one")
+    dataset = Dataset.File.from_files((Datastore.get(ws, "far"), "raw"))
+    dataset.download("got")
+    (kept,) = fetched(home)
+    kept.unlink()
+    kept.parent.rmdir()
+    kept.parent.write_text("in the way")
+    with pytest.raises(UserErrorException, match=r"'raw/a.txt' on datastore 'far' cannot be kept here"):
+        dataset.download("again")
+
+
+def test_a_run_that_is_cancelled_does_not_wait_for_its_download(ws: Any, make_step: Make, run: Make) -> None:
+    asked = threading.Event()
+
+    class Slow(_Web):
+        pages, tagged = {"/slow.bin": b"x" * 60_000}, True
+
+        def do_GET(self) -> None:
+            body = self._head() or b""
+            asked.set()
+            with contextlib.suppress(OSError):
+                for start in range(0, len(body), 200):
+                    self.wfile.write(body[start : start + 200])
+                    time.sleep(0.1)
+
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Slow)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    given = Dataset.File.from_files(f"http://127.0.0.1:{server.server_port}/slow.bin").as_named_input("x").as_mount()
+    pipeline = Pipeline(ws, [make_step("read", READ, arguments=[given]), make_step("other", "")])
+    started = pipeline.submit("slow")
+    try:
+        assert asked.wait(20)
+        began = time.monotonic()
+        started.cancel()
+        started.wait_for_completion(show_output=False, raise_on_error=False)
+        # The download itself would take half a minute.
+        assert time.monotonic() - began < 10
+        assert started.get_status() == "Canceled"
+        assert {s.name: s.get_status() for s in started.get_steps()}["read"] == "Canceled"
+    finally:
+        server.shutdown()
+        server.server_close()
 
 
 def test_a_place_must_be_told_in_the_settings_and_stay_in_it(bucket: Bucket, ws: Any) -> None:

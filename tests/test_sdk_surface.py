@@ -22,6 +22,7 @@ from tests.sdk_surface import (
     members_of,
     names_used,
     recorded,
+    refusal_of,
     refuses,
     same,
     shown,
@@ -93,17 +94,7 @@ REFUSED = [entry for entry, reason in REASONS.items() if reason.startswith("rais
 
 @pytest.mark.parametrize("entry", REFUSED)
 def test_what_is_said_to_refuse_does_so_and_says_more(entry: str) -> None:
-    name, _, member = entry.rpartition(".")
-    cls = home_of(name)
-    is_free = isinstance(inspect.getattr_static(cls, member), (staticmethod, classmethod))
-    function = getattr(cls if is_free else object.__new__(cls), member)
-    needed = [
-        None
-        for p in inspect.signature(function).parameters.values()
-        if p.default is p.empty and p.kind is p.POSITIONAL_OR_KEYWORD
-    ]
-    with pytest.raises(NotImplementedError, match=r"\w+ \w+"):
-        function(*needed)
+    assert " " in refusal_of(entry)
 
 
 USED = names_used(Path(__file__).parent)

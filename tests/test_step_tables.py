@@ -7,7 +7,8 @@ from typing import Any
 
 import pytest
 
-from scriptstep import OutputFileDatasetConfig, PipelineData
+from scriptstep import Dataset, OutputFileDatasetConfig, PipelineData
+from scriptstep.data.outputs import OutputTabularDatasetConfig
 
 pytest.importorskip("pandas")
 pytest.importorskip("pyarrow")
@@ -68,3 +69,17 @@ run.log("paths", str(sorted(run.input_datasets["files"].to_path())))
 """
     read = make_step("read", code, inputs=[data.as_named_input("files").as_direct()])
     assert run(read).find_step_run("read")[0].get_metrics() == {"paths": "['/0.csv', '/1.csv']"}
+
+
+def test_what_is_written_as_a_table_is_registered_as_one(make_step: Make, run: Make, ws: Any) -> None:
+    store = ws.get_default_datastore()
+    for how, read in ((CSV, "read_delimited_files"), (PARQUET, "read_parquet_files")):
+        files = OutputFileDatasetConfig("made", (store, "tables/{run-id}"))
+        table = getattr(files, read)(**({"separator": ";"} if read == "read_delimited_files" else {}))
+        table = table.drop_columns(["b"]).register_on_complete(read, description="in words", tags={"a": "1"})
+        assert isinstance(table, OutputTabularDatasetConfig) and not isinstance(table, OutputFileDatasetConfig)
+        run(make_step("write", WRITE.format(how=how), arguments=[files], outputs=[table]))
+        found = Dataset.get_by_name(ws, read)
+        assert (type(found).__name__, found.description, found.tags) == ("TabularDataset", "in words", {"a": "1"})
+        assert found.to_pandas_dataframe()["a"].tolist() == [0, 2, 1, 2]
+        assert list(found.to_pandas_dataframe().columns) == ["a"]

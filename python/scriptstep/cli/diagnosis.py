@@ -10,6 +10,7 @@ from typing import Literal
 from scriptstep.azureml.absent import instead_of
 from scriptstep.azureml.finder import no_module_message, no_name_message
 from scriptstep.azureml.table import TABLE
+from scriptstep.cli.refused import KEYWORDS, METHODS, OF_CLASSES
 
 __all__ = ["Asked", "Finding", "Kind", "Names", "Registered", "findings_of", "registered_in"]
 
@@ -152,6 +153,8 @@ class _Visitor(ast.NodeVisitor):
 
     def visit_Call(self, node: ast.Call) -> None:
         self.generic_visit(node)
+        if self._names:
+            self._look_for_refusal(node)
         what = self._asked(node)
         if what is not None:
             for text in filter(None, map(_text, _arguments(node))):
@@ -168,6 +171,20 @@ class _Visitor(ast.NodeVisitor):
                 self._ask(node, _MEMBERS[node.value.attr], text)
 
     # --- parts
+
+    def _look_for_refusal(self, node: ast.Call) -> None:
+        for keyword in node.keywords:
+            if keyword.arg is not None and keyword.arg in KEYWORDS:
+                self._note(keyword, "absent", keyword.arg, f"{keyword.arg} is not here: {KEYWORDS[keyword.arg]}")
+        if not isinstance(node.func, ast.Attribute):
+            return
+        method, owner = node.func.attr, node.func.value
+        of_class = ("", "")
+        if isinstance(owner, ast.Name):
+            of_class = (self._names.get(owner.id, ("", ""))[1], method)
+        told = METHODS.get(method) or OF_CLASSES.get(of_class)
+        if told is not None:
+            self._note(node, "absent", method, f"{method}() is not here: {told}")
 
     def _asked(self, node: ast.Call) -> Asked | None:
         """Returns: what a call asks for by name, or None."""

@@ -41,8 +41,8 @@ class MountContext:
 
     def __init__(self, files: Iterable[tuple[str, str]], mount_point: str | None = None) -> None:
         self._files = files
-        self._own = mount_point is None
-        self.mount_point = mount_point or tempfile.mkdtemp(prefix="scriptstep-mount-")
+        self._own = None if mount_point is not None else Path(tempfile.mkdtemp(prefix="scriptstep-mount-"))
+        self.mount_point = mount_point if mount_point is not None else f"{self._own}/files"
         self._made: list[str] = []
 
     def start(self) -> None:
@@ -51,15 +51,17 @@ class MountContext:
         Raises:
             UserErrorException: Something lies in the way.
         """
-        lay_out(self._files, Path(self.mount_point), self._made)
+        Path(self.mount_point).mkdir(parents=True, exist_ok=True)
+        beside = None if self._own is None else self._own / "from"
+        lay_out(self._files, Path(self.mount_point), beside=beside, made=self._made)
 
     def stop(self) -> None:
         """Takes them away again; the files themselves stay."""
         for link in self._made:
             Path(link).unlink(missing_ok=True)
         self._made.clear()
-        if self._own:
-            shutil.rmtree(self.mount_point, ignore_errors=True)
+        if self._own is not None:
+            shutil.rmtree(self._own, ignore_errors=True)
 
     def __enter__(self) -> Self:
         self.start()

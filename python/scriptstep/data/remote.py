@@ -14,23 +14,27 @@ import os
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
+from functools import partial
 from pathlib import Path
+from threading import Event
 from typing import Any
 
-from scriptstep.data.transfer import Job, aside, transfer
+from scriptstep.data.transfer import Job, TransferCancelled, aside, transfer
 from scriptstep.errors import AzureMLException, UserErrorException
 
 __all__ = ["RemoteFile", "RemoteStore"]
 
-# What stores call the version of a file; the first that is there counts.
-_STAMPS = ("VersionId", "version_id", "generation", "ETag", "etag", "e_tag", "md5Hash")
+# What stores call the version of a file; the first that is there counts. The ETag stands before the version: S3 tells
+# the version of a single file, and none in a listing.
+_STAMPS = ("ETag", "etag", "e_tag", "generation", "VersionId", "version_id", "md5Hash")
 # Set on what was fetched: a script that writes through a mount is noticed by the time being another.
 _FETCHED_NS = 1_000_000_000_000_000_000
 _THREADS = 16
 _FLAT = ("s3://", "s3a://", "gs://", "gcs://", "abfs://", "abfss://", "az://")
-_EXTRAS = {"s3": "s3", "s3a": "s3", "abfs": "azure", "abfss": "azure", "az": "azure", "adl": "azure"} | {
-    "http": "http",
-    "https": "http",
+_EXTRAS = {
+    **dict.fromkeys(("s3", "s3a"), "s3"),
+    **dict.fromkeys(("abfs", "abfss", "az", "adl"), "azure"),
+    **dict.fromkeys(("http", "https"), "http"),
 }
 
 
@@ -109,6 +113,11 @@ class RemoteStore:
             return {self._below(name): info for name, info in found.items() if not name.endswith("/")}
 
         found = self._asked("listed", path, ask)
+        for name in found:
+            if not _can_be_kept(name, name == path):
+                raise UserErrorException(
+                    f"{self.what} has a file {name!r}, which cannot be a file here", help="give it another name there"
+                )
         return [self._file(name, found[name]) for name in sorted(found) if found[name]["type"] != "directory"]
 
     def local(self, file: RemoteFile) -> Path:
@@ -126,7 +135,7 @@ class RemoteStore:
             UserErrorException: One cannot be fetched, or is no longer what was listed.
         """
         missing = [file for file in files if not _is_whole(self.local(file), file.size)]
-        jobs = [Job(lambda file=file: self._fetch(file), file.size) for file in missing]  # type: ignore[misc]
+        jobs = [Job(partial(self._fetch, file), file.size) for file in missing]
         transfer(jobs, f"download from {self.what}", _THREADS)
 
     def put(self, files: Iterable[tuple[Path, str]]) -> None:
@@ -146,8 +155,9 @@ class RemoteStore:
                 self._asked("written", folder, lambda folder=folder: system.makedirs(folder, exist_ok=True))
 
         def job(file: Path, path: str) -> Job:
-            def run() -> None:
-                self._asked("written", path, lambda: system.put_file(str(file), f"{root}/{path}"))
+            def run(given_up: Event) -> None:
+                until = _until(given_up)
+                self._asked("written", path, lambda: system.put_file(str(file), f"{root}/{path}", callback=until))
 
             return Job(run, file.stat().st_size)
 
@@ -211,7 +221,10 @@ class RemoteStore:
     def _failed(self, done: str, path: str, error: Exception) -> UserErrorException:
         where = f"'{path}' on {self.what}" if path else self.what
         cause = error.__cause__ if isinstance(error, FileNotFoundError) and error.__cause__ else error
-        return UserErrorException(f"{where} cannot be {done}: {str(cause) or type(cause).__name__}", help=self._help)
+        told = str(cause) or type(cause).__name__
+        # What follows the path may be a key, and some errors quote the whole address.
+        told = told.replace(self._query, "") if self._query else told
+        return UserErrorException(f"{where} cannot be {done}: {told}", help=self._help)
 
     def _address(self, path: str) -> str:
         _, root = self._system()
@@ -230,33 +243,34 @@ class RemoteStore:
 
     def _read(self, path: str, changed: float | None) -> RemoteFile:
         """Fetches a file whose version the store does not tell: its digest is its stamp."""
-        made = self._got(path, self._cache / "new" / path.rpartition("/")[2])
+        made = self._got(path, self._cache / "new" / path.rpartition("/")[2], Event())
         try:
             with made.open("rb") as content:
                 digest = _sha256(content)
             file = RemoteFile(path, made.stat().st_size, f"sha256:{digest}", changed)
-            self._keep(made, self.local(file))
+            self._asked("kept here", path, lambda: self._keep(made, self.local(file)))
         finally:
             made.unlink(missing_ok=True)
         return file
 
-    def _fetch(self, file: RemoteFile) -> None:
-        made = self._got(file.path, self.local(file))
+    def _fetch(self, file: RemoteFile, given_up: Event) -> None:
+        made = self._got(file.path, self.local(file), given_up)
         try:
             # What is hashed is what runs: it may have changed between the listing and now.
             if [file.stamp] != [now.stamp for now in self.list(file.path)] or made.stat().st_size != file.size:
                 raise UserErrorException(
                     f"'{file.path}' on {self.what} changed while it was read", help="run again once it is written"
                 )
-            self._keep(made, self.local(file))
+            self._asked("kept here", file.path, lambda: self._keep(made, self.local(file)))
         finally:
             made.unlink(missing_ok=True)
 
-    def _got(self, path: str, target: Path) -> Path:
+    def _got(self, path: str, target: Path, given_up: Event) -> Path:
         system, _ = self._system()
-        made = aside(target)
+        until = _until(given_up)
+        made: Path = self._asked("kept here", path, lambda: aside(target))
         try:
-            self._asked("read", path, lambda: system.get_file(self._address(path), str(made)))
+            self._asked("read", path, lambda: system.get_file(self._address(path), str(made), callback=until))
         except BaseException:
             made.unlink(missing_ok=True)
             raise
@@ -267,6 +281,27 @@ class RemoteStore:
         target.parent.mkdir(parents=True, exist_ok=True)
         os.utime(made, ns=(_FETCHED_NS, _FETCHED_NS))
         os.replace(made, target)
+
+
+def _can_be_kept(path: str, is_root: bool) -> bool:
+    """Returns: whether a path leads to a place of its own below a folder: a store may have names that do not."""
+    parts = path.split("/")
+    return (is_root and not path) or not ({"", ".", ".."} & set(parts) or "\0" in path)
+
+
+def _until(given_up: Event) -> Any:
+    """Returns: what fsspec tells of each piece of a file: it ends the transfer once it is given up."""
+    callbacks = importlib.import_module("fsspec.callbacks")
+
+    class Until(callbacks.Callback):  # type: ignore[misc, name-defined]
+        def relative_update(self, inc: int = 1) -> None:
+            if given_up.is_set():
+                raise TransferCancelled("the transfer was given up")
+
+        def absolute_update(self, value: int) -> None:
+            self.relative_update()
+
+    return Until()
 
 
 def _was_not_reached(cause: BaseException | None) -> bool:

@@ -15,6 +15,7 @@ from typing import Any
 
 from scriptstep.console import Notice, RunEnded, RunStarted, StepEnded, StepStarted, Verdict, console, notice
 from scriptstep.console.log_tail import log_tail
+from scriptstep.data.transfer import TransferCancelled, cancel_when
 from scriptstep.engine.attempt import State, Status
 from scriptstep.engine.endings import why_ended, why_refused
 from scriptstep.engine.executors.git_source import GitSources
@@ -289,6 +290,7 @@ class _Coordinator:
         ready = deque(n for n in self._order if not waiting[n])
         to_run: deque[StepPlan] = deque()
         executor = LocalExecutor(self._jobs)
+        cancel_when(lambda: self._is_cancel_asked(run))
         git = GitSources({spec.source_directory for spec in self._specs.values()} - set(self._s.contents))
         try:
             while ready or to_run or self._running:
@@ -373,6 +375,12 @@ class _Coordinator:
     def _launch(self, plan: StepPlan, executor: LocalExecutor) -> list[str]:
         try:
             attempt = self._recorder.begin(plan)
+        except TransferCancelled:
+            # While its inputs were fetched; the next round of the loop sees to the rest of the run.
+            self._history.update_run(plan.row.id, status="Canceled", ended=now(), error={"message": "cancelled"})
+            self._counts["cancelled"] += 1
+            self._tell(plan.spec, "cancelled", None, "")
+            return [plan.node_id]
         except AzureMLException as mistake:
             self._fail(plan.node_id, why_refused(plan.spec, mistake), None, None)
             return [plan.node_id]
@@ -443,15 +451,17 @@ class _Coordinator:
     # --- the end
 
     def _look_for_cancel(self, run: ActiveRun, executor: LocalExecutor, to_run: deque[StepPlan]) -> None:
-        if self._cancelled:
-            return
-        asked = run._cancel.is_set()
-        if not asked and time.monotonic() >= self._next_cancel_look:
-            self._next_cancel_look = time.monotonic() + _CANCEL_POLL_S
-            asked = self._history.cancel_requested(self.run_id)
-        if asked:
+        if not self._cancelled and self._is_cancel_asked(run):
             self._cancelled = True
             self._stop_running(executor)
+
+    def _is_cancel_asked(self, run: ActiveRun) -> bool:
+        if run._cancel.is_set():
+            return True
+        if time.monotonic() < self._next_cancel_look:
+            return False
+        self._next_cancel_look = time.monotonic() + _CANCEL_POLL_S
+        return self._history.cancel_requested(self.run_id)
 
     def _stop_running(self, executor: LocalExecutor) -> None:
         for handle in list(self._running):

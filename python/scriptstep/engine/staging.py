@@ -314,7 +314,8 @@ def _hand_on(resolved: ResolvedInput, folder: StepFolder, store: ContentStore) -
         place.symlink_to(resolved.location.resolve())
     elif resolved.files is not None:
         place.mkdir()
-        lay_out(resolved.files, place)
+        is_ours = place.parent.parent == folder.inputs
+        lay_out(resolved.files, place, beside=place.parent / f".{place.name}" if is_ours else None)
     return str(place)
 
 
