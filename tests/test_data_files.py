@@ -38,6 +38,9 @@ class Store:
     def _place(self, path: str) -> LocalPlace:
         return LocalPlace(self.root / path, self.root)
 
+    def _there(self, place: str, names: Sequence[str]) -> set[str]:
+        return {name for name in names if (self.root / place / name).exists()}
+
     def _put(self, files: Sequence[tuple[Path, str]]) -> None:
         for file, path in files:
             copy_whole(file, self.root / path)

@@ -351,6 +351,7 @@ def test_a_url_is_read_from_the_folder_that_the_settings_give(folder: Path) -> N
         for url in ("https://example.com/demo/a.csv", "https://example.com/demo", "https://example.com/demo/deep/b.csv")
     }
     assert list(found.values()) == [str(folder / "data" / name) for name in ("a.csv", "", "deep/b.csv")]
+    assert str(place_of_url(ws, "https://example.com/demo/a.csv?key=1")) == str(folder / "data" / "a.csv")
     assert str(place_of_url(ws, (folder / "x y").as_uri())) == str(folder / "x y")
     assert place_of_url(ws, "https://example.com/demolition/a.csv").is_far
     with pytest.raises(ArgumentError):

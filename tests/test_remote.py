@@ -218,6 +218,12 @@ def test_only_the_files_that_are_wanted_are_fetched(bucket: Bucket, ws: Any, hom
     assert table.to_pandas_dataframe().values.tolist() == [["/0.csv", 0], ["/2.csv", 2]]
 
 
+def test_a_name_may_hold_what_elsewhere_is_a_pattern(bucket: Bucket, ws: Any, make_step: Make, run: Make) -> None:
+    bucket.put("raw[1]/a.txt", "one")
+    source = Datastore.get(ws, "far").path("raw[1]", "raw")
+    assert "read a.txt one" in log_of(run(make_step("read", READ, arguments=[source], inputs=[source])), "read")
+
+
 def test_partitions_are_read_from_the_path_in_the_store(bucket: Bucket, ws: Any) -> None:
     bucket.put("t/year=2024/a.csv", "x\n1\n")
     bucket.put("t/year=2025/a.csv", "x\n2\n")

@@ -85,10 +85,10 @@ class FileDatasetFactory:
                 f"upload_directory: there is no file in {src_dir}{f' like {pattern}' if pattern else ''}"
             )
         if not overwrite:
-            there = {taken for taken, _ in store._place(path).files()[1]}
-            if taken := next((name for name, _ in files if name in there), None):
+            there = store._there(path, [name for name, _ in files])
+            if there:
                 raise UserErrorException(
-                    f"upload_directory: {path}/{taken} is there already", help="overwrite=True replaces it"
+                    f"upload_directory: {path}/{min(there)} is there already", help="overwrite=True replaces it"
                 )
         store._put([(Path(file), f"{path}/{name}".lstrip("/")) for name, file in files])
         return FileDatasetFactory.from_files((store, path))

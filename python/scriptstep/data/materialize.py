@@ -51,7 +51,9 @@ class Files(Sequence[tuple[str, str]]):
 
     def only(self, named: _Named) -> Files:
         """Returns: some of them."""
-        return Files(named, self._far)
+        # To read a folder for a few of its files would cost more than it spares.
+        are_most = 2 * len(named) >= len(self)
+        return Files(named, self._far, self.wholes if are_most else ())
 
     def facts(self, file: str) -> FileFacts:
         """Returns: what is known of one of them without reading it."""

@@ -126,6 +126,7 @@ class RemotePlace:
     def __init__(self, store: RemoteStore, path: str) -> None:
         self._store = store
         self._path = path
+        self._base = path
         self._known: dict[str, RemoteFile] | None = None
 
     def __str__(self) -> str:
@@ -137,13 +138,12 @@ class RemotePlace:
 
     def files(self) -> _Found:
         """Returns: the folder that its files' names are relative to, and where they will lie once fetched."""
-        below = PurePosixPath("/", self._path)
+        known = self._listed()
+        below = PurePosixPath("/", self._base)
         if self.is_file():
             below = below.parent
-        elif is_pattern(self._path):
-            below = PurePosixPath("/", fixed_part(self._path))
         start = len(str(below).rstrip("/")) + 1
-        return below, sorted((f"/{file.path}"[start:], local) for local, file in self._listed().items())
+        return below, sorted((f"/{file.path}"[start:], local) for local, file in known.items())
 
     def facts(self, file: str) -> FileFacts:
         """Returns: what the store says of one of its files."""
@@ -166,9 +166,12 @@ class RemotePlace:
         if self._known is None:
             found: list[RemoteFile] = []
             if is_pattern(self._path):
-                base = fixed_part(self._path)
-                found = [f for f in self._store.list("" if base == "." else base) if matching_path(self._path, f.path)]
-            else:
+                self._base = fixed_part(self._path)
+                listed = self._store.list("" if self._base == "." else self._base)
+                found = [file for file in listed if matching_path(self._path, file.path)]
+            if not found:
+                # A name may hold what elsewhere is a pattern.
+                self._base = self._path
                 found = self._store.list(self._path)
             self._known = {str(self._store.local(file)): file for file in found}
         return self._known

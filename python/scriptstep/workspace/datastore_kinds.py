@@ -103,6 +103,13 @@ class AbstractDatastore:
             return LocalPlace(root / path, root)
         return RemotePlace(remote, path)
 
+    def _there(self, place: str, names: Iterable[str]) -> set[str]:
+        """Returns: which of some names below a place are taken."""
+        if self._remote() is not None:
+            return {name for name, _ in self._place(place).files()[1]} & set(names)
+        root = self._root() / place
+        return {name for name in names if (root / name).exists()}
+
     def _put(self, files: Sequence[tuple[Path, str]]) -> None:
         """Puts files on it, in place of what is there.
 
@@ -264,8 +271,8 @@ class AbstractAzureStorageDatastore(AbstractDatastore):
         self, files: Iterable[tuple[Path, str]], target_path: str | None, overwrite: bool, show_progress: bool
     ) -> DataReference:
         place = relative_path(target_path or "", f"target_path on datastore '{self.name}'")
-        there = set() if overwrite else {name for name, _ in self._place(place).files()[1]}
         pairs = [(file, name) for file, name in files]
+        there = set() if overwrite else self._there(place, (name for _, name in pairs))
         left = [name for _, name in pairs if name in there]
         new = [(file, f"{place}/{name}".lstrip("/")) for file, name in pairs if name not in there]
         self._put(new)

@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 
 __all__ = ["place_of_url", "remote_cache"]
 
+_WEB = ("http://", "https://")
+
 
 def place_of_url(workspace: Workspace, url: str) -> Place:
     """Finds the data that a URL names.
@@ -33,10 +35,11 @@ def place_of_url(workspace: Workspace, url: str) -> Place:
     """
     if url.startswith("file://"):
         return LocalPlace(Path(unquote(urlsplit(url).path)))
+    plain = url.partition("?")[0] if url.startswith(_WEB) else url
     found = [
-        (len(table.url), name, url[len(table.url) :].strip("/"))
+        (len(table.url), name, plain[len(table.url) :].strip("/"))
         for name, table in workspace._settings.datastores.items()
-        if table.url and (url == table.url or url.startswith(table.url.rstrip("/") + "/"))
+        if table.url and (plain == table.url or plain.startswith(table.url.rstrip("/") + "/"))
     ]
     if found:
         from scriptstep.workspace.datastore import Datastore
@@ -68,6 +71,6 @@ def _split(url: str) -> tuple[str, str, str]:
     """Returns: the part of a URL that names a folder, what is left (a file or a pattern), and its query."""
     scheme, _, rest = url.partition("://")
     # What follows a question mark is a query on the web, and anywhere else a pattern.
-    rest, mark, query = rest.partition("?") if scheme in ("http", "https") else (rest, "", "")
+    rest, mark, query = rest.partition("?") if url.startswith(_WEB) else (rest, "", "")
     base = fixed_part(rest) if is_pattern(rest) else rest.rstrip("/").rpartition("/")[0]
     return f"{scheme}://{base or rest}", rest[len(base) :].strip("/") if base else "", mark + query
