@@ -326,7 +326,7 @@ def test_a_pipeline_parameter_of_the_wrong_name_or_type_starts_nothing(ws: Any, 
 def test_ctrl_c_while_waiting_cancels_the_run_and_goes_on_up(
     ws: Any, make_step: Make, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from scriptstep.engine.coordinator import ActiveRun
+    from scriptstep.engine.active_run import ActiveRun
 
     run = Experiment(ws, "test").submit(Pipeline(ws, steps=[make_step("long", "import time; time.sleep(60)")]))
     real, calls = ActiveRun.wait, []

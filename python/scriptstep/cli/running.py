@@ -172,7 +172,7 @@ def _wait_for_runs() -> bool:
 
 
 def _failed(run_id: str) -> bool:
-    from scriptstep.engine.coordinator import active
+    from scriptstep.engine.active_run import active
 
     found = active(run_id)
     if found is not None and found.error is not None:

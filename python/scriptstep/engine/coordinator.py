@@ -16,6 +16,7 @@ from typing import Any
 from scriptstep.console import Notice, RunEnded, RunStarted, StepEnded, StepStarted, Verdict, console, notice
 from scriptstep.console.log_tail import log_tail
 from scriptstep.data.transfer import TransferCancelled, cancel_when
+from scriptstep.engine.active_run import ActiveRun, remember
 from scriptstep.engine.attempt import State, Status
 from scriptstep.engine.endings import why_ended, why_refused
 from scriptstep.engine.executors.git_source import GitSources
@@ -30,66 +31,11 @@ from scriptstep.errors import AzureMLException
 from scriptstep.graph import StepSpec
 from scriptstep.history import RunRow, now
 
-__all__ = ["ActiveRun", "active", "start", "unfinished"]
+__all__ = ["start"]
 
 _POLL_S = 0.05
 _CANCEL_POLL_S = 0.25
 _GIT_S = 1.0
-
-
-class ActiveRun:
-    """A run that this process coordinates.
-
-    Attributes:
-        run_id: Its id.
-        error: What ended the coordination itself, or None.
-    """
-
-    def __init__(self, run_id: str) -> None:
-        self.run_id = run_id
-        self.error: BaseException | None = None
-        self._ended = threading.Event()
-        self._cancel = threading.Event()
-        self._waited_for = False
-
-    @property
-    def done(self) -> bool:
-        """Returns: whether it ended."""
-        return self._ended.is_set()
-
-    @property
-    def waited_for(self) -> bool:
-        """Returns: whether anybody waited for it."""
-        return self._waited_for
-
-    def wait(self, timeout: float | None = None) -> bool:
-        """Waits for the end.
-
-        Args:
-            timeout: Seconds; None for as long as it takes.
-
-        Returns:
-            Whether it ended.
-        """
-        self._waited_for = True
-        return self._ended.wait(timeout)
-
-    def cancel(self) -> None:
-        """Asks for the end of the run and of every process of its steps."""
-        self._cancel.set()
-
-
-_ACTIVE: dict[str, ActiveRun] = {}
-
-
-def active(run_id: str) -> ActiveRun | None:
-    """Returns: a run that this process coordinates or coordinated, by id."""
-    return _ACTIVE.get(run_id)
-
-
-def unfinished() -> list[ActiveRun]:
-    """Returns: the runs of this process that have not ended."""
-    return [run for run in _ACTIVE.values() if not run.done]
 
 
 def start(submission: Submission) -> ActiveRun:
@@ -106,7 +52,7 @@ def start(submission: Submission) -> ActiveRun:
     """
     coordinator = _Coordinator(submission)
     run = ActiveRun(coordinator.run_id)
-    _ACTIVE[run.run_id] = run
+    remember(run)
     thread = threading.Thread(target=coordinator.main, args=(run,), name=f"scriptstep run {run.run_id[:8]}")
     thread.start()
     return run

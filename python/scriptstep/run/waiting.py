@@ -20,7 +20,7 @@ from scriptstep.run.files import log_of_rank
 from scriptstep.run.status import COORDINATED, ENDED, short, took, why
 
 if TYPE_CHECKING:
-    from scriptstep.engine.coordinator import ActiveRun
+    from scriptstep.engine.active_run import ActiveRun
     from scriptstep.run.run import Run
 
 __all__ = [
@@ -105,7 +105,7 @@ def wait_for_pipeline(run: Run, show_output: bool, timeout_seconds: float, raise
         ActivityFailedException: It failed.
         KeyboardInterrupt: The user gave up; a run of this process is cancelled first.
     """
-    from scriptstep.engine.coordinator import active as active_run
+    from scriptstep.engine.active_run import active as active_run
 
     row = run._row()
     active = active_run(row.parent or row.id if row.kind == "step" else row.id)

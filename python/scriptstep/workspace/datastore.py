@@ -6,11 +6,11 @@ import re
 from typing import TYPE_CHECKING, Any
 
 from scriptstep.errors import ArgumentError, UserErrorException
+from scriptstep.workspace.abstract_datastore import AbstractDatastore, not_registered
 from scriptstep.workspace.datastore_files import WHERE
 from scriptstep.workspace.datastore_kinds import (
     AbstractADLSDatastore,
     AbstractAzureStorageDatastore,
-    AbstractDatastore,
     AzureBlobDatastore,
     AzureDataLakeDatastore,
     AzureDataLakeGen2Datastore,
@@ -20,7 +20,6 @@ from scriptstep.workspace.datastore_kinds import (
     AzureSqlDatabaseDatastore,
     DBFSDatastore,
     HDFSDatastore,
-    not_registered,
 )
 from scriptstep.workspace.names import is_text
 

@@ -1,29 +1,26 @@
-"""Datastores: folders under a name. Those that the SDK reaches over the network are local folders here."""
+"""The kinds of datastores that the SDK has: here all of files, save the databases."""
 
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from scriptstep.data.paths import relative_path
-from scriptstep.data.places import LocalPlace, Place, RemotePlace
 from scriptstep.data.transfer import copy_jobs, files_in_words, transfer
 from scriptstep.data.walk import files_below
-from scriptstep.errors import ArgumentError, NotRegisteredError, UserErrorException
-from scriptstep.workspace.datastore_files import remote_store, say
+from scriptstep.errors import ArgumentError, UserErrorException
+from scriptstep.workspace.abstract_datastore import AbstractDatastore
+from scriptstep.workspace.datastore_files import say
 
 if TYPE_CHECKING:
     from scriptstep.data.references import DataReference
-    from scriptstep.data.remote import RemoteStore
-    from scriptstep.history import DatastoreRow
     from scriptstep.workspace.workspace import Workspace
 
 __all__ = [
     "AbstractADLSDatastore",
     "AbstractAzureStorageDatastore",
-    "AbstractDatastore",
     "AzureBlobDatastore",
     "AzureDataLakeDatastore",
     "AzureDataLakeGen2Datastore",
@@ -33,94 +30,7 @@ __all__ = [
     "AzureSqlDatabaseDatastore",
     "DBFSDatastore",
     "HDFSDatastore",
-    "not_registered",
 ]
-
-
-class AbstractDatastore:
-    """A datastore.
-
-    Args:
-        workspace: The workspace that it belongs to.
-        name: Its name.
-        datastore_type: Its type, as the SDK spells it.
-    """
-
-    def __init__(self, workspace: Workspace | None, name: str, datastore_type: str) -> None:
-        self.workspace = workspace
-        self.name = name
-        self.datastore_type = datastore_type
-
-    def __repr__(self) -> str:
-        return f'{{\n  "name": "{self.name}",\n  "datastore_type": "{self.datastore_type}"\n}}'
-
-    def set_as_default(self) -> None:
-        """Makes this the workspace's default datastore."""
-        self._in_workspace().set_default_datastore(self.name)
-
-    def unregister(self) -> None:
-        """Forgets the datastore; its files stay."""
-        self._in_workspace()._catalog.remove_datastore(self.name)
-
-    def _in_workspace(self) -> Workspace:
-        if self.workspace is None:
-            raise UserErrorException(f"datastore '{self.name}' belongs to no workspace")
-        return self.workspace
-
-    def _row(self) -> DatastoreRow:
-        row: DatastoreRow | None = self._in_workspace()._catalog.datastore(self.name)
-        if row is None:
-            raise not_registered(self._in_workspace(), self.name)
-        return row
-
-    def _root(self) -> Path:
-        """Returns: the folder that this stands for; made where it is one of ours and not there yet.
-
-        Where the files lie far away, it holds what the steps of this workspace wrote to no place of the user's choice.
-
-        Raises:
-            UserErrorException: It stands for tables, not for files.
-        """
-        folder = Path(self._row().config["path"])
-        if folder.parent == self._in_workspace()._place.home / "datastores":
-            folder.mkdir(parents=True, exist_ok=True)
-        return folder
-
-    def _remote(self) -> RemoteStore | None:
-        """Returns: its files, where they lie far away."""
-        secrets = {key: getattr(self, key, None) for key in ("account_name", "account_key", "sas_token")}
-        return remote_store(self._in_workspace()._place.home, self._row(), secrets)
-
-    def _place(self, path: str) -> Place:
-        """Returns: a place on it.
-
-        Args:
-            path: A file, a folder or a pattern, below its root; empty for all of it.
-        """
-        root = self._root()
-        remote = self._remote()
-        if remote is None or (path and os.path.lexists(root / path)):
-            return LocalPlace(root / path, root)
-        return RemotePlace(remote, path)
-
-    def _there(self, place: str, names: Iterable[str]) -> set[str]:
-        """Returns: which of some names below a place are taken."""
-        if self._remote() is not None:
-            return {name for name, _ in self._place(place).files()[1]} & set(names)
-        root = self._root() / place
-        return {name for name in names if (root / name).exists()}
-
-    def _put(self, files: Sequence[tuple[Path, str]]) -> None:
-        """Puts files on it, in place of what is there.
-
-        Args:
-            files: File and path below the root of each.
-        """
-        if (remote := self._remote()) is not None:
-            remote.put(files)
-            return
-        what, root = f"upload to datastore '{self.name}'", self._root()
-        transfer(copy_jobs([(file, root / path) for file, path in files], what), what)
 
 
 class _TableDatastore(AbstractDatastore):
@@ -507,12 +417,3 @@ class HDFSDatastore(AbstractDatastore):
     ) -> None:
         super().__init__(workspace, name, "Hdfs")
         self.protocol, self.namenode_address = protocol, namenode_address
-
-
-def not_registered(workspace: Workspace, name: str) -> NotRegisteredError:
-    """Returns: the error for a datastore that is not there; it says which are, and what to write."""
-    known = ", ".join(row.name for row in workspace._catalog.datastores())
-    return NotRegisteredError(
-        f"no datastore '{name}' is registered in workspace '{workspace.name}'; there are: {known}",
-        help=f'name its folder in scriptstep.toml:\n  [datastores.{name}]\n  path = "..."',
-    )
