@@ -16,15 +16,19 @@ from scriptstep import (
     ArgumentError,
     CommandStep,
     Dataset,
+    Environment,
     OutputFileDatasetConfig,
     Pipeline,
     PipelineData,
     PipelineParameter,
     PythonScriptStep,
     RunConfiguration,
+    ScriptRunConfig,
 )
 from scriptstep.authoring.python_script_step import _PythonScriptStepBase
 from scriptstep.engine.command_line import own_python
+
+Make = Callable[..., Any]
 
 Start = Callable[..., Any]
 Tell = Callable[[Any], dict[str, str]]
@@ -263,3 +267,30 @@ def test_mistakes_in_a_command_name_the_word(ws: Any, source: Path, project: Pat
         _PythonScriptStepBase("argv.py", command="echo x", source_directory=source)
     with pytest.raises(ArgumentError, match="is not there"):
         Pipeline(ws, steps=[CommandStep(command="x", source_directory=project / "none")])
+
+
+@pytest.mark.parametrize("what", ["line", "words", "script", "own"])
+def test_a_script_run_config_says_what_runs(ws: Any, run: Make, project: Path, what: str) -> None:
+    folder = project / "code"
+    folder.mkdir()
+    (folder / "show.py").write_text("import os, sys; print('in', os.environ['KIND'], sys.argv[1:])")
+    (project / "one.txt").write_text("one")
+    store = ws.get_default_datastore()
+    store.upload_files(["one.txt"], target_path="raw", show_progress=False)
+    place = store.path("raw/one.txt", "place")
+    environment = Environment("mine")
+    environment.environment_variables = {"KIND": what}
+    given: dict[str, Any] = {
+        "line": {"command": "python show.py a b"},
+        "words": {"command": ["python show.py", "a", place]},
+        "script": {"script": "show.py", "arguments": ["a", place]},
+        "own": {"command": "false"},
+    }[what]
+    config = ScriptRunConfig(source_directory=str(folder), environment=environment, **given)
+    step = CommandStep(name="show", runconfig=config, command="python show.py own" if what == "own" else None)
+    finished = run(step)
+    assert finished.get_status() == "Finished"
+    (found,) = finished.find_step_run("show")
+    told = found.get_job_log()
+    assert f"in {what} ['{'own' if what == 'own' else 'a'}'" in told
+    assert what in ("line", "own") or "one.txt']" in told

@@ -180,7 +180,8 @@ def test_endpoints_name_one_version_after_the_other(ws: Workspace, make_step: Ma
     assert (same.id, same.default_version, same.status) == (endpoint.id, "0", "Active")
     same.add(published("second"))
     same.add_default(published("third"))
-    assert (same.list_versions(), same.get_default_version()) == (["0", "1", "2"], "2")
+    assert ([v.version for v in same.list_versions()], same.get_default_version()) == (["0", "1", "2"], "2")
+    assert same.list_versions()[0].pipeline.id == first.id
     assert metrics(endpoint.submit("e")) == {"a": {"given": ["third"]}}
     assert metrics(endpoint.submit("e", pipeline_version="1")) == {"a": {"given": ["second"]}}
     assert metrics(Experiment(ws, "e").submit(endpoint, pipeline_version=0)) == {"a": {"given": ["first"]}}

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from scriptstep.authoring.python_script_step import _PythonScriptStepBase
+from scriptstep.authoring.script_run_config import ScriptRunConfig
 from scriptstep.authoring.site import Site
 from scriptstep.errors import ArgumentTypeError
 from scriptstep.graph import PipelineParameter
@@ -25,7 +26,8 @@ class CommandStep(_PythonScriptStepBase):
             expected is a line of shell. The run configuration's where not given.
         name: Name of the step; the first word of the command where not given.
         compute_target: Where it runs.
-        runconfig: What else it needs: `RunConfiguration`.
+        runconfig: What else it needs: `RunConfiguration`; or a `ScriptRunConfig`, whose command (or script), source
+            directory and run configuration count where nothing else is given.
         runconfig_pipeline_params: {property: `PipelineParameter`}, given anew when the pipeline is submitted.
         inputs: What it reads.
         outputs: What it writes.
@@ -52,6 +54,11 @@ class CommandStep(_PythonScriptStepBase):
         allow_reuse: bool = True,
         version: str | None = None,
     ) -> None:
+        if isinstance(runconfig, ScriptRunConfig):
+            command = command if command is not None else runconfig._as_command()
+            source_directory = source_directory if source_directory is not None else runconfig.source_directory
+            inputs = [*(inputs or ()), *(item for item in runconfig._references() if item not in (inputs or ()))]
+            runconfig = runconfig.run_config
         command = command if command is not None else getattr(runconfig, "command", None)
         if command is None:
             raise Site(str(name or "command")).error(

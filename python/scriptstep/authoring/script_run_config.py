@@ -101,18 +101,27 @@ class ScriptRunConfig:
         """Returns: what names it in messages."""
         return f"ScriptRunConfig#{self.script or self.command}"
 
+    def _references(self) -> list[DataReference]:
+        """Returns: the data references among its words: an input each."""
+        given = self.command if isinstance(self.command, (list, tuple)) else self.arguments
+        return list({id(item): item for item in given or () if isinstance(item, DataReference)}.values())
+
+    def _as_command(self) -> str | Sequence[Any] | None:
+        """Returns: its command; of a script the one that runs it; None where there is neither."""
+        if self.script is None:
+            return self.command
+        return ["python", self.script, *(self.arguments or ())]
+
     def _step(self) -> _PythonScriptStepBase:
         """Makes the step that is run.
 
         Raises:
             ArgumentError: Something cannot be, as of `PythonScriptStep` and `CommandStep`.
         """
-        given = self.command if isinstance(self.command, (list, tuple)) else self.arguments
-        read = [item for item in given or () if isinstance(item, DataReference)]
         common: dict[str, Any] = {
             "source_directory": self.source_directory,
             "runconfig": self.run_config,
-            "inputs": list({id(item): item for item in read}.values()),
+            "inputs": self._references(),
         }
         if self.script is None and self.command is not None:
             from scriptstep.authoring.command_step import CommandStep

@@ -69,7 +69,7 @@ _HOMES: Mapping[str, str] = {
         "ModuleNode Node OutputPort OutputPortBinding OutputPortDef Param ParamDef PipelineParameter"
     ),
     "scriptstep.published.draft": "PipelineDraft",
-    "scriptstep.published.endpoint": "PipelineEndpoint",
+    "scriptstep.published.endpoint": "PipelineEndpoint PipelineVersion",
     "scriptstep.published.pipeline": "PublishedPipeline",
     "scriptstep.run.experiment": "Experiment",
     "scriptstep.run.pipeline_run": "PipelineRun StepRun StepRunOutput",
@@ -329,7 +329,7 @@ _NAMES: Mapping[str, str] = {
     "azureml.pipeline.core.module_step_base": "ModuleStepBase",
     "azureml.pipeline.core.pipeline": "Pipeline",
     "azureml.pipeline.core.pipeline_draft": "PipelineDraft",
-    "azureml.pipeline.core.pipeline_endpoint": "PipelineEndpoint",
+    "azureml.pipeline.core.pipeline_endpoint": "PipelineEndpoint PipelineVersion",
     "azureml.pipeline.core.pipeline_output_dataset": (
         "DatasetRegistration PipelineOutputAbstractDataset PipelineOutputFileDataset PipelineOutputTabularDataset"
     ),

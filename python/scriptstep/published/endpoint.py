@@ -5,6 +5,7 @@ from __future__ import annotations
 import builtins
 import uuid
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any
 
 from scriptstep.errors import ArgumentError, ArgumentTypeError, EndpointNotFound, UserErrorException
@@ -14,9 +15,22 @@ from scriptstep.published.pipeline import ACTIVE, DISABLED, PublishedPipeline, c
 from scriptstep.run.pipeline_run import PipelineRun
 from scriptstep.workspace.workspace import Workspace
 
-__all__ = ["PipelineEndpoint"]
+__all__ = ["PipelineEndpoint", "PipelineVersion"]
 
 _KIND, _ARCHIVED = "endpoint", "Archived"
+
+
+@dataclass(frozen=True)
+class PipelineVersion:
+    """A version of an endpoint.
+
+    Attributes:
+        version: Its number, as text, from 0.
+        pipeline: The published pipeline.
+    """
+
+    version: str
+    pipeline: PublishedPipeline
 
 
 class PipelineEndpoint:
@@ -117,9 +131,12 @@ class PipelineEndpoint:
         """
         return PublishedPipeline.get(self._workspace, self._versions[self._place(version)])
 
-    def list_versions(self, _workflow_provider: Any = None, _service_endpoint: Any = None) -> builtins.list[str]:
-        """Returns: its versions."""
-        return [str(version) for version in range(len(self._versions))]
+    def list_versions(
+        self, _workflow_provider: Any = None, _service_endpoint: Any = None
+    ) -> builtins.list[PipelineVersion]:
+        """Returns: its versions, each with its published pipeline."""
+        found = (PublishedPipeline.get(self._workspace, id) for id in self._versions)
+        return [PipelineVersion(str(version), pipeline) for version, pipeline in enumerate(found)]
 
     def list_pipelines(
         self, active_only: bool = True, _workflow_provider: Any = None, _service_endpoint: Any = None
@@ -137,7 +154,9 @@ class PipelineEndpoint:
         found = [PublishedPipeline.get(self._workspace, id) for id in self._versions]
         return [one for one in found if one.status == ACTIVE or not active_only]
 
-    def get_all_versions(self, _workflow_provider: Any = None, _service_endpoint: Any = None) -> builtins.list[str]:
+    def get_all_versions(
+        self, _workflow_provider: Any = None, _service_endpoint: Any = None
+    ) -> builtins.list[PipelineVersion]:
         """Returns: its versions; the older name of `list_versions`."""
         return self.list_versions()
 
@@ -400,7 +419,7 @@ class PipelineEndpoint:
     def _place(self, version: str | int | None) -> int:
         told = self._default if version is None else str(version)
         if not told.isdecimal() or int(told) >= len(self._versions):
-            known = ", ".join(self.list_versions())
+            known = ", ".join(map(str, range(len(self._versions))))
             raise ArgumentError(f"endpoint '{self._name}' has no version {version!r}; it has {known}")
         return int(told)
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import atexit
-import sys
 import threading
 import time
 from collections.abc import Callable
@@ -139,10 +138,10 @@ def ask_for_cancel(run: Run) -> None:
     Args:
         run: The run.
     """
+    from scriptstep.engine.active_run import active as active_run
+
     run._catalog.request_cancel(run.id)
-    # A step's process coordinates nothing, and loads nothing of the engine.
-    coordinator = sys.modules.get("scriptstep.engine.coordinator")
-    if coordinator is not None and (active := coordinator.active(run.id)) is not None:
+    if (active := active_run(run.id)) is not None:
         active.cancel()
 
 
