@@ -224,6 +224,23 @@ def test_code_that_is_gone_from_the_store_is_told(ws: Workspace, home: Path, mak
     assert "as it was published is not in the store any more" in run.get_details()["error"]["message"]
 
 
+def test_the_command_line_finds_what_another_workspace_has(
+    make_step: Make, capsys: pytest.CaptureFixture[str], project: Path, home: Path
+) -> None:
+    assert main(["published"]) == 0
+    assert "nothing is published here" in capsys.readouterr().err
+    assert not (home / "history.db").exists(), "no workspace is made for a question"
+    team = Workspace.get("team")
+    Pipeline(team, steps=[make_step("a", LOG, arguments=["x"])]).publish(name="theirs")
+    assert main(["published"]) == 0
+    assert "workspace" not in capsys.readouterr().out
+    assert main(["published", "submit", "theirs"]) == 0
+    Pipeline(Workspace.get("own"), steps=[make_step("a", LOG, arguments=["x"])]).publish(name="ours")
+    assert main(["published"]) == 0
+    told = capsys.readouterr().out
+    assert "workspace" in told and "team" in told and "own" in told
+
+
 def test_the_command_line_lists_and_submits(ws: Workspace, make_step: Make, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["published"]) == 0
     assert "nothing is published" in capsys.readouterr().err

@@ -29,20 +29,24 @@ def list_published() -> int:
     from scriptstep.published.endpoint import PipelineEndpoint
     from scriptstep.published.pipeline import PublishedPipeline
 
-    workspace = _workspace()
-    pipelines = PublishedPipeline.list(workspace, active_only=False)
-    endpoints = PipelineEndpoint.get_all(workspace, active_only=False)
-    if not pipelines and not endpoints:
-        notice(f"nothing is published in workspace '{workspace.name}'")
+    table: list[tuple[str, ...]] = []
+    workspaces = _workspaces()
+    for workspace in workspaces:
+        for one in PipelineEndpoint.get_all(workspace, active_only=False):
+            versions = f"{len(one.list_versions())} versions, {one.default_version} by default"
+            row = (one.id[:8], escaped(one.name), "", f"endpoint, {one.status.lower()}", versions)
+            table.append((*row, escaped(workspace.name)))
+        for found in PublishedPipeline.list(workspace, active_only=False):
+            steps = f"{found.total_run_steps:,}"
+            row = (found.id[:8], escaped(found.name), escaped(found.version or ""), found.status.lower(), steps)
+            table.append((*row, escaped(workspace.name)))
+    if not table:
+        notice("nothing is published here", help="pipeline.publish(name=...) publishes a pipeline")
         return 0
-    table = [("id", "name", "version", "", "steps")]
-    for one in endpoints:
-        versions = f"{len(one.list_versions())} versions, {one.default_version} by default"
-        table.append((one.id[:8], escaped(one.name), "", f"endpoint, {one.status.lower()}", versions))
-    for found in pipelines:
-        version = escaped(found.version or "")
-        table.append((found.id[:8], escaped(found.name), version, found.status.lower(), f"{found.total_run_steps:,}"))
-    emit("\n".join(columns(table)))
+    heading = ("id", "name", "version", "", "steps", "workspace")
+    # One workspace is what most have, and needs no word.
+    shown = len(heading) if len({row[-1] for row in table}) > 1 else len(heading) - 1
+    emit("\n".join(columns([row[:shown] for row in (heading, *table)])))
     return 0
 
 
@@ -67,8 +71,7 @@ def submit_published(name: str, experiment: str | None, given: Sequence[str]) ->
     from scriptstep.published.endpoint import PipelineEndpoint
     from scriptstep.run.experiment import Experiment
 
-    workspace = _workspace()
-    found = _found(workspace, name)
+    workspace, found = _found(name)
     pipeline = found.get_pipeline() if isinstance(found, PipelineEndpoint) else found
     declared = pipeline.get_graph().params
     values = dict(_value(workspace, declared, pair) for pair in given)
@@ -77,27 +80,32 @@ def submit_published(name: str, experiment: str | None, given: Sequence[str]) ->
     return 0 if run.wait_for_completion(show_output=False) == "Finished" else 1
 
 
-def _workspace() -> Workspace:
+def _workspaces() -> list[Workspace]:
+    """Returns: the workspaces of this place; none is made."""
+    from scriptstep.workspace.local_catalog import open_history
+    from scriptstep.workspace.place import find_place
     from scriptstep.workspace.workspace import Workspace
 
-    return Workspace.from_config()
+    place = find_place()
+    known = open_history(place).workspaces() if (place.home / "history.db").exists() else []
+    return [Workspace.get(row.name) for row in known]
 
 
-def _found(workspace: Workspace, name: str) -> PublishedPipeline | PipelineEndpoint:
+def _found(name: str) -> tuple[Workspace, PublishedPipeline | PipelineEndpoint]:
     from scriptstep.published.endpoint import PipelineEndpoint
     from scriptstep.published.pipeline import PublishedPipeline
 
-    every: list[PublishedPipeline | PipelineEndpoint] = [
-        *PipelineEndpoint.get_all(workspace),
-        *PublishedPipeline.list(workspace, active_only=False),
-    ]
-    named = [one for one in every if one.name == name]
-    by_id = [one for one in every if len(name) >= 4 and one.id.startswith(name)]
+    every: list[tuple[Workspace, PublishedPipeline | PipelineEndpoint]] = []
+    for workspace in _workspaces():
+        every += [(workspace, one) for one in PipelineEndpoint.get_all(workspace)]
+        every += [(workspace, one) for one in PublishedPipeline.list(workspace, active_only=False)]
+    named = [found for found in every if found[1].name == name]
+    by_id = [found for found in every if len(name) >= 4 and found[1].id.startswith(name)]
     for found in (*named, *by_id):
         return found
-    known = ", ".join(dict.fromkeys(f"'{one.name}'" for one in every)) or "none"
+    known = ", ".join(dict.fromkeys(f"'{one.name}'" for _, one in every)) or "none"
     raise NotRegisteredError(
-        f"nothing is published as '{name}' in workspace '{workspace.name}'; there are: {known}",
+        f"nothing is published as '{name}' here; there are: {known}",
         help="pipeline.publish(name=...) publishes a pipeline",
     )
 
