@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import os
+import sys
 from collections.abc import Iterator
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -303,6 +305,24 @@ def test_downloaded_files_keep_their_places(ws: Workspace, folder: Path) -> None
     assert listed(folder / "deep") == ["train/deep/b.csv"]
     assert store.download("none", prefix="nothing") == 0
     assert store.download("all") == 0, "what is there is left"
+
+
+def test_code_that_registers_what_is_not_there_catches_it(ws: Workspace, monkeypatch: pytest.MonkeyPatch) -> None:
+    class ClientException(Exception):
+        def __init__(self, message: str, inner_exception: object = None) -> None:
+            raise AssertionError("it needs a response to be made")
+
+    class HttpOperationError(ClientException):
+        """As msrest has it, which came with the SDK."""
+
+    monkeypatch.setitem(sys.modules, "msrest.exceptions", SimpleNamespace(HttpOperationError=HttpOperationError))
+    for get in (lambda: Datastore.get(ws, "mine"), lambda: Datastore(ws, "mine")):
+        with pytest.raises(HttpOperationError) as caught:
+            get()
+        assert isinstance(caught.value, NotRegisteredError)
+        assert "no datastore 'mine' is registered" in str(caught.value)
+    Datastore.register_azure_blob_container(ws, "mine", "container", "account")
+    assert Datastore.get(ws, "mine").name == "mine"
 
 
 def test_what_a_step_wrote_is_downloaded_by_its_prefix(ws: Workspace, folder: Path) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -106,10 +107,18 @@ class AbstractDatastore:
         transfer(copy_jobs([(file, root / path) for file, path in files], what), what)
 
 
+def _kind_of_error() -> type[NotRegisteredError]:
+    """Returns: the error of a datastore that is not there: what the SDK raises too, where code has that to catch it."""
+    http = getattr(sys.modules.get("msrest.exceptions"), "HttpOperationError", None)
+    if not isinstance(http, type):
+        return NotRegisteredError
+    return type("NotRegisteredError", (NotRegisteredError, http), {"response": None, "error": None})
+
+
 def not_registered(workspace: Workspace, name: str) -> NotRegisteredError:
     """Returns: the error for a datastore that is not there; it says which are, and what to write."""
     known = ", ".join(row.name for row in workspace._catalog.datastores())
-    return NotRegisteredError(
+    return _kind_of_error()(
         f"no datastore '{name}' is registered in workspace '{workspace.name}'; there are: {known}",
         help=f'name its folder in scriptstep.toml:\n  [datastores.{name}]\n  path = "..."',
     )
