@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import os
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -228,6 +229,33 @@ def test_where_the_sdk_is_installed_ours_wins_and_says_so_once(tmp_path: Path) -
     done = subprocess.run([sys.executable, "-c", late], cwd=tmp_path, capture_output=True, text=True)
     assert done.stdout == "1.61.0\n"
     assert "warning: " in done.stderr
+
+
+@pytest.mark.parametrize("is_installed", [False, True])
+def test_the_errors_that_came_with_the_sdk_are_caught(tmp_path: Path, is_installed: bool) -> None:
+    if is_installed:
+        (tmp_path / "msrest").mkdir()
+        (tmp_path / "msrest" / "__init__.py").write_text("")
+        (tmp_path / "msrest" / "exceptions.py").write_text("class HttpOperationError(Exception): ...")
+    code = """
+from scriptstep import azureml
+azureml.install()
+from azureml.core import Datastore, Workspace
+from msrest.exceptions import HttpOperationError
+ws = Workspace.from_config()
+try:
+    Datastore.get(ws, "mine")
+except HttpOperationError:
+    Datastore.register_azure_blob_container(ws, "mine", "container", "account")
+print(Datastore.get(ws, "mine").name, HttpOperationError.__module__)
+"""
+    # Last on the path, as site-packages are.
+    code = f"import sys; sys.path[:] = [p for p in sys.path if p] + [{str(tmp_path)!r}]\n" + code
+    where = {**os.environ, "SCRIPTSTEP_HOME": str(tmp_path / "state")}
+    done = subprocess.run([sys.executable, "-c", code], cwd=tmp_path, env=where, capture_output=True, text=True)
+    assert done.stdout.split() == ["mine", "msrest.exceptions" if is_installed else "scriptstep.azureml.caught"], (
+        done.stderr
+    )
 
 
 def test_the_face_is_sorted_lazy_and_whole() -> None:

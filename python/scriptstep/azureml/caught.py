@@ -5,7 +5,11 @@ from __future__ import annotations
 from scriptstep.errors import AzureMLException
 
 __all__ = [
+    "AuthenticationError",
+    "ClientException",
+    "ClientRequestError",
     "DiscoveryUrlNotFoundException",
+    "HttpOperationError",
     "ParallelRunException",
     "ServiceException",
     "WorkspacePrivateEndpointException",
@@ -14,6 +18,22 @@ __all__ = [
 
 class ServiceException(Exception):
     """The service answered with an error; there is no service here."""
+
+
+class ClientException(Exception):
+    """What msrest, which came with the SDK, raises; stands in where it is not installed."""
+
+
+class AuthenticationError(ClientException):
+    """msrest's: who the user is was not accepted."""
+
+
+class ClientRequestError(ClientException):
+    """msrest's: the service was not reached."""
+
+
+class HttpOperationError(ClientException):
+    """msrest's: the service answered with an error; here a datastore that is not there is one, too."""
 
 
 class DiscoveryUrlNotFoundException(AzureMLException):

@@ -52,6 +52,9 @@ class AliasFinder(Loader, MetaPathFinder):
             return None
         if fullname not in TABLE:
             raise _no_module(fullname)
+        return self._spec(fullname)
+
+    def _spec(self, fullname: str) -> ModuleSpec:
         spec = ModuleSpec(fullname, self, origin="scriptstep", is_package=True)
         spec.submodule_search_locations = []
         return spec
@@ -78,6 +81,15 @@ class AliasFinder(Loader, MetaPathFinder):
     def is_package(self, fullname: str) -> bool:
         """Returns: True: any of them may have modules below it."""
         return True
+
+
+class _LateFinder(AliasFinder):
+    """Finds what came with the SDK, where nobody else does."""
+
+    def find_spec(
+        self, fullname: str, path: Sequence[str] | None = None, target: ModuleType | None = None
+    ) -> ModuleSpec | None:
+        return self._spec(fullname) if fullname in TABLE and not _is_alias(fullname) else None
 
 
 class _Names:
@@ -154,7 +166,7 @@ def _instead(path: str) -> str | None:
     return next((told for start, told in _INSTEAD.items() if path == start or path.startswith(start + ".")), None)
 
 
-_finder = AliasFinder()
+_finder, _late_finder = AliasFinder(), _LateFinder()
 
 
 def install() -> None:
@@ -173,13 +185,15 @@ def install() -> None:
     for name in loaded:
         del sys.modules[name]
     sys.meta_path.insert(0, _finder)
+    sys.meta_path.append(_late_finder)
 
 
 def uninstall() -> None:
     """Takes `install()` back; modules that were imported meanwhile are forgotten."""
     if _finder in sys.meta_path:
         sys.meta_path.remove(_finder)
-    for name in [name for name, module in sys.modules.items() if _is_alias(name) and _is_ours(module)]:
+        sys.meta_path.remove(_late_finder)
+    for name in [name for name, module in sys.modules.items() if name in TABLE and _is_ours(module)]:
         del sys.modules[name]
 
 

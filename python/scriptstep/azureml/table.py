@@ -21,7 +21,8 @@ _SECTIONS = "scriptstep.workspace.sections"
 # Home module to names; later homes do not repeat names of earlier ones.
 _HOMES: Mapping[str, str] = {
     "scriptstep.azureml.caught": (
-        "DiscoveryUrlNotFoundException ParallelRunException ServiceException WorkspacePrivateEndpointException"
+        "AuthenticationError ClientException ClientRequestError DiscoveryUrlNotFoundException HttpOperationError "
+        "ParallelRunException ServiceException WorkspacePrivateEndpointException"
     ),
     "scriptstep.azureml.table": "SDK_VERSION",
     "scriptstep.azureml.widgets": "RunDetails",
@@ -368,6 +369,9 @@ _NAMES: Mapping[str, str] = {
     "azureml.train.hyperdrive": _HYPERDRIVE,
     "azureml.train.sklearn": "SKLearn",
     "azureml.widgets": "RunDetails",
+    # It came with the SDK; where it is installed, that is used.
+    "msrest": "",
+    "msrest.exceptions": "AuthenticationError ClientException ClientRequestError HttpOperationError",
 }
 
 
