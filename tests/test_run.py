@@ -408,13 +408,13 @@ def test_experiments_list_pipeline_runs_the_newest_first(ws: Any, make_step: Mak
 def test_a_run_of_another_process_is_read_waited_for_and_told_of(
     ws: Any, make_step: Make, run: Start, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from scriptstep.engine import coordinator
+    from scriptstep.engine import active_run
 
     bad = make_step("bad", "print('last words'); raise SystemExit(4)")
     after = make_step("after", "print(1)")
     after.run_after(bad)
     failed = run(make_step("good", "print(1)"), bad, after, jobs=1)
-    monkeypatch.setattr(coordinator, "_ACTIVE", {})
+    monkeypatch.setattr(active_run, "_ACTIVE", {})
     capsys.readouterr()
     found = PipelineRun(Experiment(ws, "test"), failed.id)
     with pytest.raises(ActivityFailedException, match=r"(?s)1 step of run .* failed: bad.*exit code 4.*last words"):

@@ -297,6 +297,9 @@ class _Coordinator:
                 to_run.append(plan)
                 return []
             reason = self._recorder.reuse(plan)
+        except TransferCancelled:
+            self._stopped(plan, None)
+            return [node_id]
         except AzureMLException as mistake:
             self._fail(node_id, why_refused(spec, mistake), None, None)
             return [node_id]
@@ -322,10 +325,7 @@ class _Coordinator:
         try:
             attempt = self._recorder.begin(plan)
         except TransferCancelled:
-            # While its inputs were fetched; the next round of the loop sees to the rest of the run.
-            self._history.update_run(plan.row.id, status="Canceled", ended=now(), error={"message": "cancelled"})
-            self._counts["cancelled"] += 1
-            self._tell(plan.spec, "cancelled", None, "")
+            self._stopped(plan, None)
             return [plan.node_id]
         except AzureMLException as mistake:
             self._fail(plan.node_id, why_refused(plan.spec, mistake), None, None)
@@ -353,9 +353,7 @@ class _Coordinator:
     def _end(self, plan: StepPlan, status: Status) -> None:
         spec = plan.spec
         if status.state is State.CANCELLED:
-            self._recorder.stopped(plan, "Canceled", {"message": "cancelled"}, status)
-            self._counts["cancelled"] += 1
-            self._tell(spec, "cancelled", plan.seconds(status), "")
+            self._stopped(plan, status)
             return
         if status.state is not State.SUCCEEDED:
             if status.state is State.FAILED and status.rank is None:
@@ -365,6 +363,9 @@ class _Coordinator:
             return
         try:
             reason, warnings = self._recorder.finish(plan, status)
+        except TransferCancelled:
+            self._stopped(plan, status)
+            return
         except AzureMLException as mistake:
             self._fail(plan.node_id, mistake.message, plan, status)
             return
@@ -372,6 +373,16 @@ class _Coordinator:
             console().send(Notice("warning", warning, None))
         self._counts["ran"] += 1
         self._tell(spec, "ran", plan.seconds(status), reason)
+
+    def _stopped(self, plan: StepPlan, status: Status | None) -> None:
+        """Takes down that a step was cancelled: while it ran, or while files were fetched or put for it."""
+        error = {"message": "cancelled"}
+        if status is not None:
+            self._recorder.stopped(plan, "Canceled", error, status)
+        else:
+            self._history.update_run(plan.row.id, status="Canceled", ended=now(), error=error)
+        self._counts["cancelled"] += 1
+        self._tell(plan.spec, "cancelled", plan.seconds(status) if status is not None else None, "")
 
     def _fail(self, node_id: str, message: str, plan: StepPlan | None, status: Status | None) -> None:
         self._failed[node_id] = message
@@ -407,7 +418,10 @@ class _Coordinator:
         if time.monotonic() < self._next_cancel_look:
             return False
         self._next_cancel_look = time.monotonic() + _CANCEL_POLL_S
-        return self._history.cancel_requested(self.run_id)
+        if self._history.cancel_requested(self.run_id):
+            # Kept, so that what was given up for it is followed by the end of the run.
+            run._cancel.set()
+        return run._cancel.is_set()
 
     def _stop_running(self, executor: LocalExecutor) -> None:
         for handle in list(self._running):
