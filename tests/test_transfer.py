@@ -98,3 +98,18 @@ def test_links_are_short_where_they_may_be(tmp_path: Path) -> None:
         assert all(len(os.readlink(p)) < 60 for p in laid.values()) is (folder == "short")
     with pytest.raises(UserErrorException, match=r"b.txt is there already"):
         lay_out([("b.txt", str(deep / "a.txt"))], tmp_path / "plain")
+
+
+def test_links_lead_to_the_files_whatever_leads_to_their_folders(tmp_path: Path) -> None:
+    deep = tmp_path
+    for _ in range(60):
+        deep /= "a"
+    (deep / "sub").mkdir(parents=True)
+    for name in ("one.txt", "sub/two.txt"):
+        (deep / name).write_text(name)
+    (tmp_path / "link").symlink_to(deep)
+    files = [("one.txt", f"{tmp_path}/link/one.txt"), ("s/two.txt", f"{tmp_path}/link/sub/../sub/two.txt")]
+    lay_out(files, tmp_path / "mount", beside=tmp_path / "ways")
+    (tmp_path / "link").unlink()
+    assert (tmp_path / "mount" / "one.txt").read_text() == "one.txt"
+    assert (tmp_path / "mount" / "s" / "two.txt").read_text() == "sub/two.txt"

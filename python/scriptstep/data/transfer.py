@@ -172,21 +172,16 @@ def lay_out(
     Raises:
         UserErrorException: Something lies in the way.
     """
-    links: dict[str, list[tuple[str, str]]] = {}
-    ways: dict[tuple[str, str], str] = {}
-    root = os.fspath(folder)
+    ways = _Ways(os.fspath(folder), beside)
+    links: list[tuple[str, str]] = []
     for name, file in files:
         above, slash, last = name.rpartition("/")
         place, _, base = file.rpartition("/")
-        if (above, place) not in ways:
-            os.makedirs(root + slash + above, exist_ok=True)
-            ways[above, place] = _way(os.path.realpath(place or "/"), base, root + slash + above, beside, len(ways))
-        links.setdefault(root + slash + above, []).append((last, f"{ways[above, place]}/{base}"))
+        links.append((f"{ways.root}{slash}{above}/{last}", f"{ways.to(place, above, base)}/{base}"))
 
-    def job(place: str, some: list[tuple[str, str]]) -> Job:
+    def job(some: Sequence[tuple[str, str]]) -> Job:
         def run(given_up: Event) -> None:
-            for last, target in some:
-                link = f"{place}/{last}"
+            for link, target in some:
                 try:
                     os.symlink(target, link)
                 except FileExistsError:
@@ -198,18 +193,63 @@ def lay_out(
 
         return Job(run)
 
-    jobs = [job(p, s[n : n + _LINKS_A_JOB]) for p, s in links.items() for n in range(0, len(s), _LINKS_A_JOB)]
+    jobs = [job(links[n : n + _LINKS_A_JOB]) for n in range(0, len(links), _LINKS_A_JOB)]
     transfer(jobs, f"links in {folder}")
 
 
-def _way(place: str, name: str, above: str, beside: Path | None, number: int) -> str:
-    """Returns: what leads from a folder of links to a folder of files: a short way, where a link to it can be made."""
-    if beside is None or len(os.fsencode(f"{place}/{name}")) < _SHORT_LINK:
-        return place
-    beside.mkdir(exist_ok=True)
-    way = beside / f"{number:x}"
-    way.symlink_to(place)
-    return os.path.relpath(way, above)
+class _Ways:
+    """What leads from a folder of links to the folders of the files, made as it is asked for.
+
+    Args:
+        root: The folder of links.
+        beside: Where links to the folders of the files can be made; None for nowhere.
+    """
+
+    def __init__(self, root: str, beside: Path | None) -> None:
+        self.root = root
+        self._beside = beside
+        self._back = "" if beside is None else os.path.relpath(beside, root)
+        self._known: dict[tuple[str, str], str] = {}
+        self._real: dict[str, str] = {"": ""}
+
+    def to(self, place: str, above: str, name: str) -> str:
+        """Finds a way, and makes the folder that it starts in.
+
+        Args:
+            place: The folder of the files.
+            above: The folder below the root that holds the links.
+            name: One of the files: a way is short where its link would be long.
+        """
+        way = self._known.get((place, above))
+        if way is None:
+            os.makedirs(os.path.join(self.root, above), exist_ok=True)
+            way = self._known[place, above] = self._found(self._real_of(place), above, name)
+        return way
+
+    def _found(self, real: str, above: str, name: str) -> str:
+        if self._beside is None or len(os.fsencode(f"{real}/{name}")) < _SHORT_LINK:
+            return real
+        self._beside.mkdir(exist_ok=True)
+        number = f"{len(self._known):x}"
+        os.symlink(real, self._beside / number)
+        back = "../" * (above.count("/") + 1) if above else ""
+        return f"{back}{self._back}/{number}"
+
+    def _real_of(self, place: str) -> str:
+        """Returns: a folder without links on the way to it; one call for each folder, where `realpath` makes many."""
+        below: list[str] = []
+        at = place
+        while at not in self._real:
+            above, slash, name = at.rpartition("/")
+            if not slash or name in ("", ".", "..") or os.path.islink(at):
+                self._real[at] = os.path.realpath(at)
+            else:
+                below.append(at)
+                at = above
+        for folder in reversed(below):
+            above, _, name = folder.rpartition("/")
+            self._real[folder] = f"{self._real[above]}/{name}"
+        return self._real[place]
 
 
 def files_in_words(count: int) -> str:
