@@ -32,9 +32,6 @@ class Store:
     def __init__(self, root: Path, name: str = "store") -> None:
         self.name, self.root = name, root
 
-    def _root(self) -> Path:
-        return self.root
-
     def _place(self, path: str) -> LocalPlace:
         return LocalPlace(self.root / path, self.root)
 

@@ -16,7 +16,7 @@ from scriptstep.errors import NotRegisteredError, UserErrorException
 def files(ws: Any, project: Path) -> FileDataset:
     store = ws.get_default_datastore()
     for name in ("a.csv", "b.csv"):
-        file = Path(store._root()) / "raw" / name
+        file = Path(store._files()[0]) / "raw" / name
         file.parent.mkdir(parents=True, exist_ok=True)
         file.write_text("x\n2\n")
     return Dataset.File.from_files((store, "raw/a.csv"))
@@ -103,7 +103,7 @@ def test_tables_are_tables_again(ws: Any, files: FileDataset) -> None:
 def test_data_changed_time_is_that_of_the_newest_file(ws: Any, files: FileDataset) -> None:
     import os
 
-    root = Path(ws.get_default_datastore()._root()) / "raw"
+    root = Path(ws.get_default_datastore()._files()[0]) / "raw"
     os.utime(root / "a.csv", (1_000_000_000, 1_000_000_000))
     assert files.data_changed_time is not None
     assert files.data_changed_time.timestamp() == 1_000_000_000

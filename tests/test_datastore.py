@@ -93,7 +93,7 @@ def test_an_unknown_datastore_says_what_to_write(ws: Workspace) -> None:
 
 
 def test_an_embedded_datastore_is_a_folder_of_the_state(ws: Workspace) -> None:
-    root = ws.get_default_datastore()._root()
+    root = ws.get_default_datastore()._files()[0]
     assert root == ws._place.home / "datastores" / "workspaceblobstore"
     assert root.is_dir()
 
@@ -105,8 +105,8 @@ def test_the_settings_map_a_datastore_to_a_folder(folder: Path) -> None:
     ws = Workspace.from_config()
     assert ws.get_default_datastore().name == "mine"
     assert type(ws.get_default_datastore()) is AzureBlobDatastore
-    assert ws.get_default_datastore()._root() == folder / "data"
-    assert Datastore.get(ws, "workspacefilestore")._root() == Path("/srv/share")
+    assert ws.get_default_datastore()._files()[0] == folder / "data"
+    assert Datastore.get(ws, "workspacefilestore")._files()[0] == Path("/srv/share")
     assert set(ws.datastores) == {"workspaceblobstore", "workspacefilestore", "mine"}
 
 
@@ -135,9 +135,9 @@ def test_a_container_becomes_a_folder_and_is_said(ws: Workspace, said: Said) -> 
     )
     assert type(store) is AzureBlobDatastore
     assert (store.container_name, store.account_name, store.account_key) == ("container", "account", "canary-key")
-    assert store._root() == ws._place.home / "datastores" / "my_blob"
+    assert store._files()[0] == ws._place.home / "datastores" / "my_blob"
     text, help = said[-1]
-    assert "my_blob" in text and str(store._root()) in text
+    assert "my_blob" in text and str(store._files()[0]) in text
     assert help is not None and "[datastores.my_blob]" in help
     again = Datastore.get(ws, "my_blob")
     assert (again.container_name, again.account_name, again.account_key) == ("container", "account", None)
@@ -160,7 +160,7 @@ def test_a_mapped_container_is_its_folder_and_nothing_is_said(folder: Path, said
     ws = Workspace.from_config()
     said.clear()
     store = Datastore.register_azure_blob_container(ws, "my_blob", "c", "acc")
-    assert store._root() == folder / "data"
+    assert store._files()[0] == folder / "data"
     assert said == []
 
 
@@ -198,20 +198,20 @@ def test_every_kind_is_registered_as_its_class(ws: Workspace) -> None:
     assert made["AzureFile"].container_name == "share"  # type: ignore[attr-defined]
     assert isinstance(made["AzureDataLakeGen2"], AzureDataLakeGen2Datastore)
     assert made["AzureDataLakeGen2"].container_name == "fs"
-    assert made["Hdfs"]._root().is_dir()
+    assert made["Hdfs"]._files()[0].is_dir()
 
 
 def test_a_database_says_what_to_do_when_it_is_used(ws: Workspace) -> None:
     store = Datastore.register_azure_sql_database(ws, "sql", "server", "db")
     assert isinstance(store, AzureSqlDatabaseDatastore)
     with pytest.raises(UserErrorException, match="export what you need to files"):
-        store._root()
+        store._files()
 
 
 def test_an_unregistered_datastore_is_gone_and_its_files_stay(ws: Workspace, folder: Path) -> None:
     store = Datastore.register_azure_blob_container(ws, "b", "c", "a")
     store.upload("data")
-    root = store._root()
+    root = store._files()[0]
     store.unregister()
     assert "b" not in ws.datastores
     assert listed(root) == ["a.csv", "deep/b.csv"]
@@ -223,11 +223,11 @@ def test_an_unregistered_datastore_is_gone_and_its_files_stay(ws: Workspace, fol
 def test_a_folder_is_uploaded_whole(ws: Workspace) -> None:
     store = ws.get_default_datastore()
     place = store.upload(src_dir="data", target_path="train/x", overwrite=True, show_progress=True)
-    assert listed(store._root()) == ["train/x/a.csv", "train/x/deep/b.csv"]
+    assert listed(store._files()[0]) == ["train/x/a.csv", "train/x/deep/b.csv"]
     assert place.path_on_datastore == "train/x"
     assert place.datastore is store
     store.upload(src_dir=Path("data"))
-    assert "a.csv" in listed(store._root())
+    assert "a.csv" in listed(store._files()[0])
 
 
 def test_files_are_uploaded_below_what_they_share(ws: Workspace, folder: Path) -> None:
@@ -235,7 +235,7 @@ def test_files_are_uploaded_below_what_they_share(ws: Workspace, folder: Path) -
     store.upload_files(files=["./data/a.csv"], target_path="one/", overwrite=True)
     store.upload_files(["data/a.csv", str(folder / "data/deep/b.csv")], target_path="two")
     store.upload_files(["data/deep/b.csv"], relative_root=".", target_path="three")
-    assert listed(store._root()) == ["one/a.csv", "three/data/deep/b.csv", "two/a.csv", "two/deep/b.csv"]
+    assert listed(store._files()[0]) == ["one/a.csv", "three/data/deep/b.csv", "two/a.csv", "two/deep/b.csv"]
 
 
 def test_files_that_are_there_are_left_and_said(ws: Workspace, said: Said, folder: Path) -> None:
@@ -244,20 +244,20 @@ def test_files_that_are_there_are_left_and_said(ws: Workspace, said: Said, folde
     (folder / "data" / "a.csv").write_text("changed")
     said.clear()
     store.upload("data", "t")
-    assert (store._root() / "t" / "a.csv").read_text() == "a"
+    assert (store._files()[0] / "t" / "a.csv").read_text() == "a"
     text, help = said[0]
     assert text.startswith("uploaded 0 files to datastore 'workspaceblobstore' at 't'; 2 were there already")
     assert text.endswith("and were left (a.csv, deep/b.csv)")
     assert help == "overwrite=True replaces them"
     store.upload("data", "t", overwrite=True, show_progress=False)
-    assert (store._root() / "t" / "a.csv").read_text() == "changed"
+    assert (store._files()[0] / "t" / "a.csv").read_text() == "changed"
     assert len(said) == 1
 
 
 def test_a_leading_slash_is_dropped_and_dots_are_an_error(ws: Workspace) -> None:
     store = ws.get_default_datastore()
     store.upload("data", "/abs")
-    assert listed(store._root()) == ["abs/a.csv", "abs/deep/b.csv"]
+    assert listed(store._files()[0]) == ["abs/a.csv", "abs/deep/b.csv"]
     for target in ("..", "a/../../b", "a\\..\\b"):
         with pytest.raises(ArgumentError, match=r"must not lead out by '\.\.'"):
             store.upload("data", target)
@@ -290,8 +290,8 @@ def test_links_in_an_uploaded_folder_become_files(ws: Workspace, folder: Path) -
     os.symlink("nowhere", folder / "data" / "dangling")
     store = ws.get_default_datastore()
     store.upload("data")
-    assert listed(store._root()) == ["a.csv", "deep/b.csv", "link.csv"]
-    assert not (store._root() / "link.csv").is_symlink()
+    assert listed(store._files()[0]) == ["a.csv", "deep/b.csv", "link.csv"]
+    assert not (store._files()[0] / "link.csv").is_symlink()
 
 
 def test_downloaded_files_keep_their_places(ws: Workspace, folder: Path) -> None:
@@ -329,7 +329,7 @@ def test_what_a_step_wrote_is_downloaded_by_its_prefix(ws: Workspace, folder: Pa
     store = ws.get_default_datastore()
     (folder / "tree").mkdir()
     (folder / "tree" / "model").write_text("made")
-    link = store._root() / "azureml" / "run" / "out"
+    link = store._files()[0] / "azureml" / "run" / "out"
     link.parent.mkdir(parents=True)
     link.symlink_to(folder / "tree")
     assert store.download("got", prefix="azureml/run/out") == 1

@@ -221,8 +221,8 @@ def test_copies_of_a_workspace_are_that_workspace(folder: Path) -> None:
 def test_two_workspaces_share_a_state_folder_and_nothing_else(folder: Path) -> None:
     first, second = Workspace.create("dev"), Workspace.create("prod")
     first.get_default_datastore().upload(_with_file(folder / "src", "a.txt"), "x", show_progress=False)
-    assert first.get_default_datastore()._root() == folder / ".scriptstep" / "datastores" / "workspaceblobstore"
-    assert not (second.get_default_datastore()._root() / "x").exists()
+    assert first.get_default_datastore()._files()[0] == folder / ".scriptstep" / "datastores" / "workspaceblobstore"
+    assert not (second.get_default_datastore()._files()[0] / "x").exists()
     first._catalog.add_experiment("only here")
     assert list(second.experiments) == []
 

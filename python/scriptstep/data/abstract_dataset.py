@@ -11,7 +11,6 @@ from scriptstep.data.definition import Definition, dataset_id, transformed
 from scriptstep.data.expressions import Column, Condition, condition_document
 from scriptstep.data.materialize import found_files
 from scriptstep.data.partition_format import partition_keys, partition_values
-from scriptstep.data.places import LocalPlace, Place
 from scriptstep.errors import ArgumentError, ArgumentTypeError, NotRegisteredError, UserErrorException
 from scriptstep.graph import JSON, DatasetSource
 
@@ -19,6 +18,7 @@ if TYPE_CHECKING:
     from typing_extensions import Self
 
     from scriptstep.data.consumption import DatasetConsumptionConfig
+    from scriptstep.data.places import Place
 
 __all__ = ["AbstractDataset", "dataset_from_row", "dataset_of"]
 
@@ -156,17 +156,12 @@ class AbstractDataset:
 
     def _resolve(self, source: Mapping[str, JSON]) -> Place:
         """Returns: where one of its sources lies."""
-        if "datastore" in source:
-            place: Place = self._store(str(source["datastore"]))._place(str(source["path"]))
-            return place
-        if "path" in source:
-            return LocalPlace(Path(str(source["path"])))
-        workspace = self._known_workspace()
-        if "tree" in source:
-            return LocalPlace(Path(workspace._catalog.content(source["tree"])))
-        from scriptstep.workspace.urls import place_of_url
+        from scriptstep.workspace.urls import place_of_source
 
-        return place_of_url(workspace, str(source["url"]))
+        return place_of_source(source, self._store, self._tree, self._known_workspace)
+
+    def _tree(self, digest: str) -> Path:
+        return Path(self._known_workspace()._catalog.content(digest))
 
     def _store(self, name: str) -> Any:
         if name in self._stores:

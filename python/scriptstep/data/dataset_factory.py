@@ -329,7 +329,7 @@ def _look(dataset: AbstractDataset) -> None:
 
 
 def _known(dataset: AbstractDataset, source: Mapping[str, Any]) -> bool:
-    return hasattr(dataset._stores.get(str(source["datastore"])), "_root")
+    return hasattr(dataset._stores.get(str(source["datastore"])), "_place")
 
 
 def target_of(target: Any, what: str) -> tuple[Any, str]:

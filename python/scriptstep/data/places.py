@@ -70,21 +70,24 @@ class LocalPlace:
     Args:
         path: The file, folder or pattern.
         root: A folder above it whose own name is no pattern, whatever it holds.
+
+    Attributes:
+        path: The file, folder or pattern.
     """
 
     is_far = False
 
     def __init__(self, path: Path, root: Path | None = None) -> None:
-        self._path = path
+        self.path = path
         self._root = root
         self.whole: Path | None = None
 
     def __str__(self) -> str:
-        return str(self._path)
+        return str(self.path)
 
     def is_file(self) -> bool:
         """Returns: whether it is one file."""
-        return self._path.is_file()
+        return self.path.is_file()
 
     def files(self) -> _Found:
         """Returns: the folder that its files' names are relative to, and the files."""
@@ -92,16 +95,16 @@ class LocalPlace:
         return PurePosixPath(base.as_posix()), found
 
     def _listed(self) -> tuple[Path, list[tuple[str, str]]]:
-        if self._path.is_file():
-            return self._path.parent, [(self._path.name, str(self._path))]
-        if self._path.is_dir():
-            self.whole = self._path
-            return self._path, files_below(self._path)
+        if self.path.is_file():
+            return self.path.parent, [(self.path.name, str(self.path))]
+        if self.path.is_dir():
+            self.whole = self.path
+            return self.path, files_below(self.path)
         root = self._root or Path()
-        pattern = (self._path.relative_to(root) if self._root else self._path).as_posix()
+        pattern = (self.path.relative_to(root) if self._root else self.path).as_posix()
         if is_pattern(pattern):
             return root / fixed_part(pattern), matching_files(pattern, root)
-        return self._path.parent, []
+        return self.path.parent, []
 
     def facts(self, file: str) -> FileFacts:
         """Returns: what is known of one of its files."""

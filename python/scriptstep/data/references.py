@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from scriptstep.data.paths import DataPath, DataPathComputeBinding, datastore_name, made_name, relative_path
+from scriptstep.data.places import LocalPlace
 from scriptstep.data.walk import files_below
 from scriptstep.errors import ArgumentError, ArgumentTypeError, UserErrorException
 from scriptstep.graph import DATA_VARIABLE, DataLocation, InputPortBinding
@@ -195,11 +196,10 @@ class PortDataReference:
         Raises:
             UserErrorException: There is no such output.
         """
-        source = Path(self.datastore._root()) / self.path_on_datastore
         target = Path(local_path) / self.path_on_datastore
-        if source.exists():
-            return copy_out(source, target, bool(overwrite))
         place = self.datastore._place(self.path_on_datastore)
+        if isinstance(place, LocalPlace) and place.path.exists():
+            return copy_out(place.path, target, bool(overwrite))
         _, files = place.files()
         if not files:
             raise UserErrorException(

@@ -143,7 +143,7 @@ class Destinations:
             ArgumentError: The destination leads out of the datastore.
         """
         datastore = self.datastore_of(output.datastore)
-        root = Path(datastore._root())
+        root, remote = datastore._files()
         if output.destination is None:
             relative = f"azureml/{run_id}/{plain(output.name)}"
             link = root / relative
@@ -157,7 +157,7 @@ class Destinations:
             raise ArgumentError(
                 f"step '{step}', output '{output.name}': destination {output.destination!r} leads out of its datastore"
             )
-        if (remote := datastore._remote()) is not None:
+        if remote is not None:
             return relative, self._send(tree, remote, relative, step)
         return relative, self._copy(tree, root / relative if relative else root, step)
 

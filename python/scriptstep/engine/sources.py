@@ -17,6 +17,7 @@ from scriptstep.errors import ArgumentError, NotRegisteredError, UserErrorExcept
 from scriptstep.graph import DataLocation, DatasetSource, InputSpec, ParameterSource, StepOutput
 from scriptstep.history import definition_id
 from scriptstep.workspace.datastore import Datastore
+from scriptstep.workspace.urls import place_of_source
 from scriptstep.workspace.workspace import Workspace
 
 __all__ = ["FileRow", "ResolvedInput", "SourceResolver", "changed_files", "file_rows"]
@@ -107,16 +108,7 @@ class SourceResolver:
         Returns:
             Its file, folder, or pattern.
         """
-        if "tree" in source:
-            return LocalPlace(self.store.content_path(str(source["tree"])))
-        if "datastore" in source:
-            place: Place = self._datastore(source["datastore"])._place(str(source["path"]).lstrip("/"))
-            return place
-        if "path" in source:
-            return LocalPlace(Path(str(source["path"])))
-        from scriptstep.workspace.urls import place_of_url
-
-        return place_of_url(self.workspace, str(source.get("url", "")))
+        return place_of_source(source, self._datastore, self.store.content_path, lambda: self.workspace)
 
     def scan(self, path: Path) -> Manifest:
         """Returns: what a file or folder of the user's holds, read once in a run."""
@@ -169,18 +161,18 @@ class SourceResolver:
     def _location(self, spec: InputSpec, source: DataLocation) -> ResolvedInput:
         relative = source.path.replace("\\", "/").lstrip("/")
         store = self._datastore(source.datastore)
-        path = Path(store._root(), relative)
-        if (place := store._place(relative)).is_far:
-            return self._far(spec, source, place, relative, store.name)
-        if not path.exists():
+        place = store._place(relative)
+        if not isinstance(place, LocalPlace):
+            return self._far(spec, place, relative, store.name)
+        if not place.path.exists():
             raise UserErrorException(
                 f"input '{spec.name}': nothing lies at '{relative}' on datastore '{store.name}'",
-                help=f"put it there: {path}",
+                help=f"put it there: {place}",
             )
-        identity = {"from": "data", "content": self.scan(path).digest}
-        return ResolvedInput(spec, identity, path.name or spec.name, location=path)
+        identity = {"from": "data", "content": self.scan(place.path).digest}
+        return ResolvedInput(spec, identity, place.path.name or spec.name, location=place.path)
 
-    def _far(self, spec: InputSpec, source: DataLocation, place: Place, relative: str, store: str) -> ResolvedInput:
+    def _far(self, spec: InputSpec, place: Place, relative: str, store: str) -> ResolvedInput:
         sources = [{"datastore": store, "path": relative}]
         files = materialize(make_definition("file", "files", sources), lambda _: place)
         if not files:

@@ -57,23 +57,22 @@ class AbstractDatastore:
             raise not_registered(self._in_workspace(), self.name)
         return row
 
-    def _root(self) -> Path:
-        """Returns: the folder that this stands for; made where it is one of ours and not there yet.
+    def _files(self) -> tuple[Path, RemoteStore | None]:
+        """Looks up where its files are.
 
-        Where the files lie far away, it holds what the steps of this workspace wrote to no place of the user's choice.
+        Returns:
+            The folder that this stands for, made where it is one of ours and not there yet; and the files where they
+            lie far away. The folder then holds what the steps of this workspace wrote to no place of the user's choice.
 
         Raises:
             UserErrorException: It stands for tables, not for files.
         """
-        folder = Path(self._row().config["path"])
-        if folder.parent == self._in_workspace()._place.home / "datastores":
+        row, home = self._row(), self._in_workspace()._place.home
+        folder = Path(row.config["path"])
+        if folder.parent == home / "datastores":
             folder.mkdir(parents=True, exist_ok=True)
-        return folder
-
-    def _remote(self) -> RemoteStore | None:
-        """Returns: its files, where they lie far away."""
         secrets = {key: getattr(self, key, None) for key in ("account_name", "account_key", "sas_token")}
-        return remote_store(self._in_workspace()._place.home, self._row(), secrets)
+        return folder, remote_store(home, row, secrets)
 
     def _place(self, path: str) -> Place:
         """Returns: a place on it.
@@ -81,18 +80,17 @@ class AbstractDatastore:
         Args:
             path: A file, a folder or a pattern, below its root; empty for all of it.
         """
-        root = self._root()
-        remote = self._remote()
+        root, remote = self._files()
         if remote is None or (path and os.path.lexists(root / path)):
             return LocalPlace(root / path, root)
         return RemotePlace(remote, path)
 
     def _there(self, place: str, names: Iterable[str]) -> set[str]:
         """Returns: which of some names below a place are taken."""
-        if self._remote() is not None:
+        root, remote = self._files()
+        if remote is not None:
             return {name for name, _ in self._place(place).files()[1]} & set(names)
-        root = self._root() / place
-        return {name for name in names if (root / name).exists()}
+        return {name for name in names if (root / place / name).exists()}
 
     def _put(self, files: Sequence[tuple[Path, str]]) -> None:
         """Puts files on it, in place of what is there.
@@ -100,10 +98,11 @@ class AbstractDatastore:
         Args:
             files: File and path below the root of each.
         """
-        if (remote := self._remote()) is not None:
+        root, remote = self._files()
+        if remote is not None:
             remote.put(files)
             return
-        what, root = f"upload to datastore '{self.name}'", self._root()
+        what = f"upload to datastore '{self.name}'"
         transfer(copy_jobs([(file, root / path) for file, path in files], what), what)
 
 

@@ -16,6 +16,7 @@ from scriptstep.workspace.datastore_files import say
 
 if TYPE_CHECKING:
     from scriptstep.data.references import DataReference
+    from scriptstep.data.remote import RemoteStore
     from scriptstep.workspace.workspace import Workspace
 
 __all__ = [
@@ -34,7 +35,7 @@ __all__ = [
 
 
 class _TableDatastore(AbstractDatastore):
-    def _root(self) -> Path:
+    def _files(self) -> tuple[Path, RemoteStore | None]:
         raise UserErrorException(
             f"datastore '{self.name}' is a database, whose tables are not read here",
             help="export what you need to files, and register those: scriptstep data add NAME PATH --tabular",
@@ -181,7 +182,7 @@ class AbstractAzureStorageDatastore(AbstractDatastore):
         self, files: Iterable[tuple[Path, str]], target_path: str | None, overwrite: bool, show_progress: bool
     ) -> DataReference:
         place = relative_path(target_path or "", f"target_path on datastore '{self.name}'")
-        pairs = [(file, name) for file, name in files]
+        pairs = list(files)
         there = set() if overwrite else self._there(place, (name for _, name in pairs))
         left = [name for _, name in pairs if name in there]
         new = [(file, f"{place}/{name}".lstrip("/")) for file, name in pairs if name not in there]
@@ -221,7 +222,8 @@ class AbstractAzureStorageDatastore(AbstractDatastore):
         found = [(f"{folder}/{name}".lstrip("/"), file) for name, file in place.files()[1]]
         chosen = [(name, file) for name, file in found if name.startswith(start)]
         left = [] if overwrite else [name for name, _ in chosen if Path(target_path, name).exists()]
-        new = [(file, Path(target_path, name)) for name, file in chosen if name not in set(left)]
+        there = set(left)
+        new = [(file, Path(target_path, name)) for name, file in chosen if name not in there]
         place.fetch([file for file, _ in new])
         what = f"download from datastore '{self.name}'"
         transfer(copy_jobs(new, what), what)

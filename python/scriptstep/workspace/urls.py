@@ -1,10 +1,11 @@
-"""Data that is named by a URL: in a folder that the settings give for it, or read from where the URL leads."""
+"""Where a source of a dataset lies; by a URL, in a folder that the settings give for it, or where the URL leads."""
 
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote, urlsplit
 
 from scriptstep.data.paths import relative_path
@@ -15,9 +16,36 @@ from scriptstep.data.walk import fixed_part, is_pattern
 if TYPE_CHECKING:
     from scriptstep.workspace.workspace import Workspace
 
-__all__ = ["place_of_url", "remote_cache"]
+__all__ = ["place_of_source", "place_of_url", "remote_cache"]
 
 _WEB = ("http://", "https://")
+
+
+def place_of_source(
+    source: Mapping[str, Any],
+    datastore: Callable[[str], Any],
+    tree: Callable[[str], Path],
+    workspace: Callable[[], Workspace],
+) -> Place:
+    """Finds one source of a dataset's definition; no more is looked up than it needs.
+
+    Args:
+        source: `{"tree": ...}`, `{"datastore": ..., "path": ...}`, `{"path": ...}` or `{"url": ...}`.
+        datastore: Finds a datastore by its name.
+        tree: Finds the content of a stored tree by its digest.
+        workspace: Finds the workspace whose settings count for a URL.
+
+    Returns:
+        Its file, folder, or pattern.
+    """
+    if "tree" in source:
+        return LocalPlace(tree(str(source["tree"])))
+    if "datastore" in source:
+        place: Place = datastore(source["datastore"])._place(str(source["path"]).lstrip("/"))
+        return place
+    if "path" in source:
+        return LocalPlace(Path(str(source["path"])))
+    return place_of_url(workspace(), str(source["url"]))
 
 
 def place_of_url(workspace: Workspace, url: str) -> Place:
