@@ -24,6 +24,7 @@ from scriptstep import (
 )
 from scriptstep.errors import ArgumentError, NotRegisteredError, UserErrorException
 from scriptstep.graph.frozen import freeze_graph
+from tests.logs import log_of
 
 Make = Callable[..., Any]
 Tell = Callable[[Any], dict[str, str]]
@@ -59,11 +60,6 @@ def put(ws: Any, path: str, text: str) -> None:
     file.parent.mkdir(exist_ok=True)
     file.write_text(text)
     ws.get_default_datastore().upload_files([str(file)], target_path=str(Path(path).parent), show_progress=False)
-
-
-def log_of(run: Any, step: str) -> str:
-    (found,) = run.find_step_run(step)
-    return str(found.get_job_log())
 
 
 def submitted(ws: Any, pipeline: Any, **given: Any) -> Any:

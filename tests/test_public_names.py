@@ -43,6 +43,7 @@ from scriptstep import (
     TensorflowConfiguration,
     Workspace,
 )
+from tests.logs import log_of
 
 Make = Callable[..., Any]
 Tell = Callable[[Any], dict[str, str]]
@@ -74,12 +75,6 @@ def test_a_promised_name_is_used_by_its_test(name: str) -> None:
     assert source is not None, f"{name}: there is no test {NAMES[name]}"
     assert name.rsplit(".", 1)[-1] in source, f"{name}: {NAMES[name]} does not use it"
     assert "run(" in source or ".submit(" in source, f"{name}: {NAMES[name]} runs no step"
-
-
-def log_of(run: Any, step: str) -> str:
-    (found,) = run.find_step_run(step)
-    text: str = found.get_job_log()
-    return text
 
 
 def data_file(ws: Any, text: str = "here") -> Datastore:

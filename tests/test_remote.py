@@ -21,6 +21,7 @@ import pytest
 from scriptstep import Dataset, Datastore, OutputFileDatasetConfig, Pipeline, PipelineData, Workspace
 from scriptstep.data import remote as remote_room
 from scriptstep.errors import ArgumentError, UserErrorException
+from tests.logs import log_of
 
 Make = Callable[..., Any]
 Tell = Callable[[Any], dict[str, str]]
@@ -97,11 +98,6 @@ def bucket(s3_server: str, project: Path, monkeypatch: pytest.MonkeyPatch) -> Bu
     client.create_bucket(Bucket=made.name)
     (project / "scriptstep.toml").write_text(made.settings())
     return made
-
-
-def log_of(run: Any, step: str) -> str:
-    (found,) = run.find_step_run(step)
-    return str(found.get_job_log())
 
 
 def fetched(home: Path) -> list[Path]:

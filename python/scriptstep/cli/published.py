@@ -33,7 +33,7 @@ def list_published() -> int:
     workspaces = _workspaces()
     for workspace in workspaces:
         for one in PipelineEndpoint.get_all(workspace, active_only=False):
-            versions = f"{len(one.list_versions())} versions, {one.default_version} by default"
+            versions = f"{len(one.pipeline_version_list)} versions, {one.default_version} by default"
             row = (one.id[:8], escaped(one.name), "", f"endpoint, {one.status.lower()}", versions)
             table.append((*row, escaped(workspace.name)))
         for found in PublishedPipeline.list(workspace, active_only=False):

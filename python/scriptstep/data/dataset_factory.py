@@ -19,7 +19,10 @@ from scriptstep.data.reading import DataType, delimited_options, json_lines_opti
 from scriptstep.data.walk import files_below, matching_name
 from scriptstep.errors import ArgumentError, UserErrorException
 
-__all__ = ["Dataset", "FileDatasetFactory", "TabularDatasetFactory", "target_of"]
+__all__ = ["PART", "Dataset", "FileDatasetFactory", "TabularDatasetFactory", "target_of"]
+
+# The name of a file that a table is written to.
+PART = "part-00000.parquet"
 
 
 class FileDatasetFactory:
@@ -214,9 +217,9 @@ class TabularDatasetFactory:
         content: bytes = dataframe.to_parquet(None, engine="pyarrow", index=False, **extra)
         if make_target_path_unique:
             path = f"{path}/{hashlib.blake2b(content, digest_size=16).hexdigest()}".lstrip("/")
-        place = f"{path}/part-00000.parquet".lstrip("/")
+        place = f"{path}/{PART}".lstrip("/")
         with tempfile.TemporaryDirectory(prefix="scriptstep-") as folder:
-            written = Path(folder, "part-00000.parquet")
+            written = Path(folder, PART)
             written.write_bytes(content)
             store._put([(written, place)])
         made = TabularDatasetFactory.from_parquet_files((store, place))

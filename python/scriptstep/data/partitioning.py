@@ -15,8 +15,6 @@ if TYPE_CHECKING:
 
 __all__ = ["partitioned"]
 
-_FILE = "part-00000.parquet"
-
 
 def partitioned(table: TabularDataset, keys: Any, target: Any, name: str | None, as_files: bool) -> Any:
     """Writes a table in parts.
@@ -34,7 +32,7 @@ def partitioned(table: TabularDataset, keys: Any, target: Any, name: str | None,
     Raises:
         ArgumentError: A column is not there, or has a value that cannot stand in a path.
     """
-    from scriptstep.data.dataset_factory import FileDatasetFactory, TabularDatasetFactory, target_of
+    from scriptstep.data.dataset_factory import PART, FileDatasetFactory, TabularDatasetFactory, target_of
 
     needed("pyarrow", "partition_by")
     store, path = target_of(target, "partition_by")
@@ -48,9 +46,9 @@ def partitioned(table: TabularDataset, keys: Any, target: Any, name: str | None,
             below = "/".join(_part(column, value) for column, value in zip(columns, values, strict=True))
             file = Path(folder, str(len(files)))
             rows.drop(columns=columns).to_parquet(file, engine="pyarrow", index=False)
-            files.append((file, f"{path}/{below}/{_FILE}".lstrip("/")))
+            files.append((file, f"{path}/{below}/{PART}".lstrip("/")))
         store._put(files)
-    spelled = "/".join(f"{{{column}}}" for column in columns) + f"/{_FILE}"
+    spelled = "/".join(f"{{{column}}}" for column in columns) + f"/{PART}"
     factory: Any = FileDatasetFactory.from_files if as_files else TabularDatasetFactory.from_parquet_files
     made = factory((store, f"{path}/**".lstrip("/")), partition_format=f"/{spelled}")
     return made if name is None else made.register(store.workspace, name, create_new_version=True)

@@ -14,7 +14,7 @@ import os
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
-from functools import partial
+from functools import cache, partial
 from pathlib import Path
 from threading import Event
 from typing import Any
@@ -156,7 +156,7 @@ class RemoteStore:
 
         def job(file: Path, path: str) -> Job:
             def run(given_up: Event) -> None:
-                until = _until(given_up)
+                until = _until()(given_up)
                 self._asked("written", path, lambda: system.put_file(str(file), f"{root}/{path}", callback=until))
 
             return Job(run, file.stat().st_size)
@@ -267,7 +267,7 @@ class RemoteStore:
 
     def _got(self, path: str, target: Path, given_up: Event) -> Path:
         system, _ = self._system()
-        until = _until(given_up)
+        until = _until()(given_up)
         made: Path = self._asked("kept here", path, lambda: aside(target))
         try:
             self._asked("read", path, lambda: system.get_file(self._address(path), str(made), callback=until))
@@ -289,19 +289,24 @@ def _can_be_kept(path: str, is_root: bool) -> bool:
     return (is_root and not path) or not ({"", ".", ".."} & set(parts) or "\0" in path)
 
 
-def _until(given_up: Event) -> Any:
-    """Returns: what fsspec tells of each piece of a file: it ends the transfer once it is given up."""
+@cache
+def _until() -> Any:
+    """Returns: the class of what fsspec tells of each piece of a file: it ends the transfer once it is given up."""
     callbacks = importlib.import_module("fsspec.callbacks")
 
     class Until(callbacks.Callback):  # type: ignore[misc, name-defined]
+        def __init__(self, given_up: Event) -> None:
+            super().__init__()
+            self._given_up = given_up
+
         def relative_update(self, inc: int = 1) -> None:
-            if given_up.is_set():
+            if self._given_up.is_set():
                 raise TransferCancelled("the transfer was given up")
 
         def absolute_update(self, value: int) -> None:
             self.relative_update()
 
-    return Until()
+    return Until
 
 
 def _was_not_reached(cause: BaseException | None) -> bool:

@@ -81,9 +81,7 @@ def read_tabular(definition: Definition, resolve: Resolve) -> pandas.DataFrame:
     if style == "delimited" and options.get("infer_column_types", True):
         frame = infer(frame)
     for name, kind in options.get("set_column_types", {}).items():
-        if name not in frame.columns:
-            raise UserErrorException(f"set_column_types: there is no column {name!r}; there are {_named(frame)}")
-        frame[name] = converted(frame[name], kind)
+        frame[name] = converted(_column(frame, name, "set_column_types"), kind)
     for operation in definition["transformations"]:
         frame = _apply(pandas, operation, frame)
     return frame.reset_index(drop=True)
@@ -156,9 +154,9 @@ def _apply(pandas: Any, operation: Mapping[str, Any], frame: pandas.DataFrame) -
     kind = operation["op"]
     if kind in ("keep_columns", "drop_columns"):
         named = set(operation["columns"])
-        if kind == "keep_columns" and not named.issubset(frame.columns):
-            missing = sorted(named.difference(frame.columns))
-            raise UserErrorException(f"keep_columns: there is no column {missing[0]!r}; there are {_named(frame)}")
+        if kind == "keep_columns":
+            for name in sorted(named):
+                _column(frame, name, kind)
         return frame.loc[:, [c for c in frame.columns if (c in named) is (kind == "keep_columns")]]
     if kind == "take":
         return frame.iloc[: operation["count"]]

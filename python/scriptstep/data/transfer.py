@@ -35,7 +35,6 @@ _LINKS_A_JOB = 1_000
 _SHORT_LINK = 60
 _LOCAL_THREADS = min(8, 2 * (os.cpu_count() or 1))
 
-
 # Whether the transfers of this thread are to be given up; each thread has its own.
 _is_cancelled: ContextVar[Callable[[], bool] | None] = ContextVar("is_cancelled", default=None)
 

@@ -66,7 +66,7 @@ def matching_files(pattern: str, root: Path | None = None) -> list[tuple[str, st
 
 
 @lru_cache(maxsize=256)
-def _regex(pattern: str) -> str:
+def _regex(pattern: str) -> re.Pattern[str]:
     parts = [part for part in pattern.split("/") if part]
     made = ""
     for n, part in enumerate(parts):
@@ -75,7 +75,7 @@ def _regex(pattern: str) -> str:
             made += ".*" if last else "(?:[^/]+/)*"
         else:
             made += _part(part) + ("" if last else "/")
-    return made
+    return re.compile(made, re.DOTALL)
 
 
 def _part(part: str) -> str:
@@ -106,4 +106,4 @@ def matching_name(pattern: str, name: str) -> bool:
 
 def matching_path(pattern: str, path: str) -> bool:
     """Returns: whether a path is one that a pattern means, from its first part to its last."""
-    return re.fullmatch(_regex(pattern), path, re.DOTALL) is not None
+    return _regex(pattern).fullmatch(path) is not None

@@ -18,6 +18,7 @@ from scriptstep.history.rows import (
     WorkspaceRow,
     definition_id,
     now,
+    texts,
 )
 from scriptstep.history.runs import RunRecords
 
@@ -35,6 +36,7 @@ __all__ = [
     "WorkspaceRow",
     "definition_id",
     "now",
+    "texts",
 ]
 
 

@@ -16,6 +16,7 @@ from scriptstep.history.rows import (
     ModelRow,
     definition_id,
     now,
+    texts,
 )
 from scriptstep.history.schema import COMPUTES, DATASTORES, ENVIRONMENTS, MODELS, dump, load
 
@@ -185,8 +186,8 @@ class RegisteredRecords(Database):
                 version,
                 digest,
                 base_name,
-                _texts(tags),
-                _texts(properties),
+                texts(tags),
+                texts(properties),
                 description,
                 run,
                 framework,
@@ -226,7 +227,7 @@ class RegisteredRecords(Database):
         if unknown := sorted(set(columns) - (set(MODELS.names) - fixed)):
             raise TypeError(f"a registered model keeps its {', '.join(unknown)}")
         values = [
-            MODELS.write(name, _texts(value) if name in ("tags", "properties") else value)
+            MODELS.write(name, texts(value) if name in ("tags", "properties") else value)
             for name, value in columns.items()
         ]
         marks = ", ".join(f"{name} = ?" for name in columns)
@@ -351,7 +352,3 @@ class RegisteredRecords(Database):
 def _dataset(values: tuple[Any, ...]) -> DatasetRow:
     id, name, version, kind, definition, description, tags, created = values
     return DatasetRow(id, name, version, kind, load(definition), description, load(tags), created)
-
-
-def _texts(values: Mapping[str, Any] | None) -> dict[str, str]:
-    return {str(k): "" if v is None else str(v) for k, v in (values or {}).items()}

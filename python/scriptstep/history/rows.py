@@ -22,6 +22,7 @@ __all__ = [
     "WorkspaceRow",
     "definition_id",
     "now",
+    "texts",
 ]
 
 _DEFINITIONS = uuid.UUID("6f7f3f0e-6a55-5d1c-9b5a-0f6d1c8f4b11")
@@ -30,6 +31,11 @@ _DEFINITIONS = uuid.UUID("6f7f3f0e-6a55-5d1c-9b5a-0f6d1c8f4b11")
 def now() -> str:
     """Returns: the time, UTC, ISO 8601 with microseconds; text order is time order."""
     return datetime.now(timezone.utc).isoformat(timespec="microseconds")
+
+
+def texts(values: Mapping[str, Any] | None) -> dict[str, str]:
+    """Returns: names and values, as of tags and properties, as text; None as the empty text."""
+    return {str(k): "" if v is None else str(v) for k, v in (values or {}).items()}
 
 
 def definition_id(definition: Mapping[str, Any]) -> str:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from scriptstep.authoring.pipeline_export import export_pipeline
 from scriptstep.errors import ArgumentError, ArgumentTypeError, NotRegisteredError
 from scriptstep.graph.frozen import KeptData, decode, encode
-from scriptstep.history import PipelineRow
+from scriptstep.history import PipelineRow, texts
 from scriptstep.published.frozen import FrozenPipeline, catalog_of, contents_of_run, freeze
 from scriptstep.published.pipeline import PublishedPipeline, check_texts, keep_published
 from scriptstep.run.submission import parameter_values
@@ -116,8 +116,8 @@ class PipelineDraft:
             "experiment_name": experiment_name,
             "continue_on_step_failure": bool(continue_on_step_failure),
             "parameters": {},
-            "tags": _texts(tags),
-            "properties": _texts(properties),
+            "tags": texts(tags),
+            "properties": texts(properties),
             "last_run": None,
             "frozen": document,
             **parents,
@@ -166,7 +166,7 @@ class PipelineDraft:
             They, the newest first.
         """
         rows = catalog_of(workspace).history.pipelines(workspace.name, _KIND)
-        wanted = _texts(tags).items()
+        wanted = texts(tags).items()
         return [_from_row(workspace, row) for row in rows if wanted <= row.document["tags"].items()]
 
     # --- changing it
@@ -210,7 +210,7 @@ class PipelineDraft:
         if continue_on_step_failure is not None:
             given["continue_on_step_failure"] = continue_on_step_failure
         if tags is not None:
-            given["tags"] = _texts(tags)
+            given["tags"] = texts(tags)
         document |= {key: value for key, value in given.items() if value is not None}
         columns: dict[str, Any] = {"document": document} if name is None else {"document": document, "name": name}
         self._keep(**columns)
@@ -338,10 +338,6 @@ def _with_defaults(document: Mapping[str, Any]) -> dict[str, Any]:
     graph = dict(frozen["graph"])
     graph["parameters"] = [[name, own.get(name, value)] for name, value in graph["parameters"]]
     return {**frozen, "graph": graph}
-
-
-def _texts(given: Mapping[str, Any] | None) -> dict[str, str]:
-    return {str(name): "" if value is None else str(value) for name, value in (given or {}).items()}
 
 
 def _from_row(workspace: Workspace, row: PipelineRow) -> PipelineDraft:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Literal, Protocol, get_args
 
 from scriptstep.console import notice
 from scriptstep.errors import ArgumentError
+from scriptstep.history import texts
 from scriptstep.run.experiment import Experiment, _check_name
 from scriptstep.run.pipeline_run import PipelineRun
 from scriptstep.run.script_run import ScriptRun
@@ -125,7 +126,7 @@ def submit_pipeline(
         default_datastore=pipeline._default_datastore_name,
         continue_on_step_failure=bool(continue_on_step_failure),
         regenerate_outputs=bool(regenerate_outputs),
-        tags=_texts(tags),
+        tags=texts(tags),
         description=description or pipeline.description,
         input_identity=input_identity or _input_identity,
         jobs=jobs or _jobs,
@@ -186,7 +187,7 @@ def submit_script(
             workspace=experiment.workspace,
             experiment=experiment.name,
             parameters=parameter_values(pipeline, None),
-            tags=_texts(tags),
+            tags=texts(tags),
             description=description,
             display_name=display_name,
             alone=True,
@@ -195,10 +196,6 @@ def submit_script(
     )
     remember(active)
     return ScriptRun(experiment, active.run_id, _run_config=config.run_config)
-
-
-def _texts(tags: Mapping[str, Any] | None) -> dict[str, str]:
-    return {str(k): "" if v is None else str(v) for k, v in (tags or {}).items()}
 
 
 def parameter_values(pipeline: Submittable, given: Mapping[str, Any] | None) -> dict[str, Any]:

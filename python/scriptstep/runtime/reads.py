@@ -32,6 +32,7 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from scriptstep.data.walk import files_below
 from scriptstep.errors import AzureMLException
 from scriptstep.history import ComputeRow, DatasetRow, DatastoreRow, EnvironmentRow, MetricRow, ModelRow, RunRow
 from scriptstep.workspace.catalog import open_catalog
@@ -206,20 +207,11 @@ def of_datastore_files(row: DatastoreRow, home: Path, prefix: str) -> Any:
     """Returns: path and content of the files on a datastore whose path begins so, as they can be compared."""
     remote = remote_store(home, row, {})
     if remote is None:
-        return _files_below(Path(row.config["path"]), prefix)
+        root = Path(row.config["path"])
+        here = files_below(root) if root.is_dir() else []
+        return {name: of_file(Path(file)) for name, file in here if name.startswith(prefix)}
     files = remote.list(prefix.rpartition("/")[0])
     return {file.path: [file.size, file.stamp] for file in files if file.path.startswith(prefix)}
-
-
-def _files_below(root: Path, prefix: str) -> dict[str, str]:
-    found: dict[str, str] = {}
-    for folder, _, names in os.walk(root, followlinks=True):
-        for name in names:
-            file = Path(folder) / name
-            relative = file.relative_to(root).as_posix()
-            if relative.startswith(prefix) and file.is_file():
-                found[relative] = of_file(file)
-    return found
 
 
 # --- reading them

@@ -8,6 +8,7 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from scriptstep.errors import ArgumentError
+from scriptstep.history import texts as as_texts
 from scriptstep.workspace.names import is_text
 from scriptstep.workspace.resources import ResourceConfiguration
 
@@ -132,7 +133,7 @@ def texts(values: Mapping[str, Any] | None) -> dict[str, str]:
     """
     if values is not None and not isinstance(values, Mapping):
         raise ArgumentError(f"tags and properties are a dict, not {values!r}")
-    return {str(k): "" if v is None else str(v) for k, v in (values or {}).items()}
+    return as_texts(values)
 
 
 def matches(has: Mapping[str, str], wanted: Sequence[Any] | Mapping[str, Any] | None) -> bool:
