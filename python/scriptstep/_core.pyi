@@ -2,7 +2,7 @@ from collections.abc import Callable
 from os import PathLike
 from typing import Literal, TypeAlias, TypedDict, final
 
-__all__ = ["Guard", "Manifest", "Scan", "Store", "digest_bytes", "explain", "scan"]
+__all__ = ["Guard", "Manifest", "Scan", "Store", "digest_bytes", "explain", "make_links", "scan"]
 
 _Path: TypeAlias = str | PathLike[str]
 _Entry: TypeAlias = tuple[bytes, Literal["file", "executable", "link", "directory"], int, str, bytes]
@@ -74,4 +74,5 @@ def scan(
 def explain(
     root: _Path, path: bytes
 ) -> tuple[bool, bytes, Literal["none", "rule", "never", "environment"], tuple[bytes, int, bytes] | None]: ...
+def make_links(links: list[tuple[str, str]], progress: _Progress) -> None: ...
 def digest_bytes(domain: str, data: bytes) -> str: ...

@@ -3,6 +3,7 @@
 Paths below a root are bytes, `/` between their parts; digests are 64 hex digits of BLAKE3.
 """
 
+from scriptstep.content.links import make_links
 from scriptstep.content.manifest import Change, Cost, Entry, Manifest, digest_bytes
 from scriptstep.content.scanning import Explanation, OnProgress, Survey, explain, left_out, scan
 from scriptstep.content.store import ContentStore, Guard
@@ -20,5 +21,6 @@ __all__ = [
     "digest_bytes",
     "explain",
     "left_out",
+    "make_links",
     "scan",
 ]

@@ -53,7 +53,7 @@ class MountContext:
         """
         Path(self.mount_point).mkdir(parents=True, exist_ok=True)
         beside = None if self._own is None else self._own / "from"
-        lay_out(self._files, Path(self.mount_point), beside=beside, made=self._made)
+        self._made += lay_out(self._files, Path(self.mount_point), beside=beside)
 
     def stop(self) -> None:
         """Takes them away again; the files themselves stay."""

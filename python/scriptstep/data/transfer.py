@@ -13,7 +13,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from threading import Event
 
-from scriptstep.errors import UserErrorException
+from scriptstep.content import make_links
+from scriptstep.errors import ContentError, UserErrorException
 
 __all__ = [
     "Job",
@@ -30,7 +31,6 @@ __all__ = [
 # What takes no longer is done without a word.
 _SILENT_S = 5.0
 _CANCEL_POLL_S = 0.1
-_LINKS_A_JOB = 1_000
 # What ext4 keeps in the inode; other file systems keep more.
 _SHORT_LINK = 60
 _LOCAL_THREADS = min(8, 2 * (os.cpu_count() or 1))
@@ -156,17 +156,17 @@ def copy_jobs(pairs: Iterable[tuple[Path | str, Path]], what: str) -> list[Job]:
     return [job(file, target) for file, target in pairs]
 
 
-def lay_out(
-    files: Iterable[tuple[str, str]], folder: Path, *, beside: Path | None = None, made: list[str] | None = None
-) -> None:
-    """Lays files out in a folder as links.
+def lay_out(files: Iterable[tuple[str, str]], folder: Path, *, beside: Path | None = None) -> list[str]:
+    """Lays files out in a folder as links, all of them or none.
 
     Args:
         files: (relative name with `/`, file) of each.
         folder: The folder; made where it is not there.
         beside: A folder of ours, near it, that may be made for links to the files' own folders: through them the links
             themselves are short, and a short one takes half the time, since ext4 keeps it without a block of its own.
-        made: Gets each link as it is made.
+
+    Returns:
+        The links.
 
     Raises:
         UserErrorException: Something lies in the way.
@@ -178,22 +178,19 @@ def lay_out(
         place, _, base = file.rpartition("/")
         links.append((f"{ways.root}{slash}{above}/{last}", f"{ways.to(place, above, base)}/{base}"))
 
-    def job(some: Sequence[tuple[str, str]]) -> Job:
-        def run(given_up: Event) -> None:
-            for link, target in some:
-                try:
-                    os.symlink(target, link)
-                except FileExistsError:
-                    raise UserErrorException(
-                        f"mount: {link} is there already", help="mount into an empty folder"
-                    ) from None
-                if made is not None:
-                    made.append(link)
+    is_cancelled = _is_cancelled.get()
 
-        return Job(run)
+    def give_up(_files: int, _bytes: int) -> None:
+        if is_cancelled is not None and is_cancelled():
+            raise TransferCancelled(f"links in {folder}: cancelled")
 
-    jobs = [job(links[n : n + _LINKS_A_JOB]) for n in range(0, len(links), _LINKS_A_JOB)]
-    transfer(jobs, f"links in {folder}")
+    try:
+        make_links(links, on_progress=give_up)
+    except FileExistsError as error:
+        raise UserErrorException(f"mount: {error}", help="mount into an empty folder") from None
+    except ContentError as error:
+        raise UserErrorException(f"mount: {error}") from None
+    return [link for link, _ in links]
 
 
 class _Ways:

@@ -1,7 +1,7 @@
 //! From the core's errors to the exceptions that `scriptstep.errors` defines.
 
 use pyo3::PyErr;
-use pyo3::exceptions::PyKeyboardInterrupt;
+use pyo3::exceptions::{PyFileExistsError, PyKeyboardInterrupt};
 use pyo3::import_exception;
 use scriptstep_core::Error;
 
@@ -21,6 +21,7 @@ pub fn to_python(error: &Error) -> PyErr {
         Error::RuleFile { .. } => RuleFileError::new_err(message),
         Error::Manifest(_) | Error::Damaged { .. } => TreeDamaged::new_err(message),
         Error::Missing(_) => TreeMissing::new_err(message),
+        Error::InTheWay(_) => PyFileExistsError::new_err(message),
         Error::Cancelled => PyKeyboardInterrupt::new_err(()),
         _ => ContentError::new_err(message),
     }

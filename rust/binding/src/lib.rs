@@ -3,6 +3,7 @@
 #![allow(clippy::needless_pass_by_value)] // PyO3 hands over what it made.
 
 mod errors;
+mod links;
 mod manifest;
 mod scan;
 mod store;
@@ -20,6 +21,8 @@ fn digest_bytes(domain: &str, data: &[u8]) -> String {
 mod _core {
     #[pymodule_export]
     use super::digest_bytes;
+    #[pymodule_export]
+    use crate::links::make_links;
     #[pymodule_export]
     use crate::manifest::Manifest;
     #[pymodule_export]

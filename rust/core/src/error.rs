@@ -53,6 +53,9 @@ pub enum Error {
     /// No such tree.
     #[error("no tree {0} in the store")]
     Missing(String),
+    /// What was to be made is there already.
+    #[error("{} is there already", .0.display())]
+    InTheWay(PathBuf),
     /// The caller asked for an end.
     #[error("cancelled")]
     Cancelled,

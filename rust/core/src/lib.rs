@@ -7,6 +7,7 @@
 pub mod digest;
 pub mod error;
 pub mod fs;
+pub mod links;
 pub mod manifest;
 pub mod rules;
 pub mod scan;

@@ -1,0 +1,16 @@
+//! Many links at once.
+
+use std::path::PathBuf;
+
+use pyo3::prelude::*;
+use scriptstep_core::fs::OsFs;
+use scriptstep_core::links;
+
+use crate::waiting::wait_for;
+
+#[pyfunction]
+pub fn make_links(py: Python<'_>, links: Vec<(PathBuf, PathBuf)>, progress: Option<Py<PyAny>>) -> PyResult<()> {
+    wait_for(py, progress.as_ref(), |cancelled, progress| {
+        links::make_links(&OsFs, &links, Some(cancelled), Some(progress))
+    })
+}
