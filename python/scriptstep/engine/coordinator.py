@@ -21,11 +21,12 @@ from scriptstep.engine.attempt import State, Status
 from scriptstep.engine.endings import why_ended, why_refused
 from scriptstep.engine.executors.git_source import GitSources
 from scriptstep.engine.executors.local import LocalExecutor
-from scriptstep.engine.planner import Planner, StepPlan
+from scriptstep.engine.planner import Planner
 from scriptstep.engine.processes import failed_rank
 from scriptstep.engine.recorder import Recorder
 from scriptstep.engine.run_lock import RunLock
 from scriptstep.engine.staging import plain
+from scriptstep.engine.step_plan import StepPlan
 from scriptstep.engine.submission import Submission
 from scriptstep.errors import AzureMLException
 from scriptstep.graph import StepSpec

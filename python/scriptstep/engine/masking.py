@@ -6,41 +6,85 @@ import os
 import re
 import secrets
 import uuid
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import Any
 
 from scriptstep.content import digest_bytes
 from scriptstep.engine.key import Document
 
-__all__ = ["Mask"]
+__all__ = ["HIDDEN", "Mask", "without_secrets"]
+
+# What stands for a secret wherever one would be shown.
+HIDDEN = "(secret)"
 
 _SECRET = re.compile(r"KEY|TOKEN|PASSWORD|PASSWD|SECRET|CREDENTIAL", re.IGNORECASE)
+_FLAG = re.compile(r"--?([A-Za-z][\w.-]*)(=|\Z)")
 
 
 class Mask:
-    """Hides the values of variables whose names speak of secrets.
+    """Hides values whose names speak of secrets: of variables, parameters, arguments and parts of an environment.
 
     Args:
         home: The state folder, which holds the masking key.
+        marked: Names that are secret whatever they say.
     """
 
-    def __init__(self, home: Path) -> None:
+    def __init__(self, home: Path, marked: Collection[str] = ()) -> None:
         self._place = home / "masking-key"
+        self._marked = frozenset(marked)
         self._key: bytes | None = None
 
     def document(self, document: Document) -> Document:
         """Returns: the document as it is kept with a result; its key comes from the true values."""
-        return {**document, **{part: self._values(document[part]) for part in ("variables", "inherited")}}
+        hidden = {part: self._named(document[part]) for part in ("variables", "inherited", "environment")}
+        hidden |= {
+            part: {n: [v[0], self._hidden(v[1])] if self._is_secret(n) else v for n, v in document[part].items()}
+            for part in ("params", "parameters")
+        }
+        return {**document, **hidden, "arguments": self._arguments(document["arguments"])}
 
-    def _values(self, values: Mapping[str, Any]) -> dict[str, Any]:
-        return {name: self._hidden(str(v)) if _SECRET.search(name) else v for name, v in values.items()}
+    def _is_secret(self, name: str) -> bool:
+        return name in self._marked or _SECRET.search(name) is not None
 
-    def _hidden(self, value: str) -> str:
+    def _named(self, values: Mapping[str, Any]) -> dict[str, Any]:
+        return {name: self._value(name, value) for name, value in values.items()}
+
+    def _value(self, name: str, value: Any) -> Any:
+        if isinstance(value, Mapping):
+            return self._named(value)
+        if isinstance(value, (str, int, float)) and not isinstance(value, bool) and self._is_secret(name):
+            return self._hidden(value)
+        return value
+
+    def _arguments(self, arguments: list[list[list[str]]]) -> list[list[list[str]]]:
+        """Hides what follows a flag that speaks of a secret, in the same argument or as the next one."""
+        kept: list[list[list[str]]] = []
+        is_next = False
+        for argument in arguments:
+            flag = _FLAG.match(argument[0][1]) if argument and argument[0][0] == "text" else None
+            if is_next and flag is None:
+                argument = [self._part(part) for part in argument]
+            is_next = False
+            if flag is not None and self._is_secret(flag[1]):
+                is_next = not flag[2]
+                if flag[2]:
+                    rest = argument[0][1][flag.end() :]
+                    argument = [["text", flag[0]], *map(self._part, [["text", rest], *argument[1:]])]
+            kept.append(argument)
+        return kept
+
+    def _part(self, part: list[str]) -> list[str]:
+        return ["secret", self._digest(part[1])] if part[0] == "text" else part
+
+    def _hidden(self, value: Any) -> dict[str, str]:
+        return {"secret": self._digest(str(value))}
+
+    def _digest(self, value: str) -> str:
         if self._key is None:
             self._key = self._read_or_make()
         data = self._key + value.encode("utf-8", "surrogateescape")
-        return "secret " + digest_bytes("scriptstep 2026 masked value", data)[:16]
+        return digest_bytes("scriptstep 2026 masked value", data)[:16]
 
     def _read_or_make(self) -> bytes:
         if not self._place.exists():
@@ -54,3 +98,14 @@ class Mask:
                 pass  # Another process was first: its key is the one.
             os.unlink(aside)
         return self._place.read_bytes()
+
+
+def without_secrets(value: Any) -> Any:
+    """Returns: a masked document with nothing of its secrets, so that another workspace's can be compared with it."""
+    if isinstance(value, Mapping):
+        if "secret" in value and isinstance(value["secret"], str):
+            return {"secret": "not compared"}
+        return {name: without_secrets(item) for name, item in value.items()}
+    if isinstance(value, list):
+        return ["secret", "not compared"] if value[:1] == ["secret"] else [without_secrets(item) for item in value]
+    return value

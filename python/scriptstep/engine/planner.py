@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import json
 import os
 import sys
-import uuid
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -17,27 +15,27 @@ from scriptstep.console.text import size as size_text
 from scriptstep.content import ContentStore, Manifest, Survey, digest_bytes, scan
 from scriptstep.engine import environment_identity
 from scriptstep.engine.canonical import encode
-from scriptstep.engine.differences import FileSide, Packages, differences
-from scriptstep.engine.effects import EventTaker
+from scriptstep.engine.differences import Side, compare, reasons
 from scriptstep.engine.environment_identity import Installed
 from scriptstep.engine.executors.local import probe_interpreter
 from scriptstep.engine.key import Document, StepFacts, describe, key_of
 from scriptstep.engine.masking import Mask
+from scriptstep.engine.package_lists import PackageLists, packages_of
 from scriptstep.engine.sources import ResolvedInput, SourceResolver, changed_files
 from scriptstep.engine.staging import StepFolder, parameter_facts, used_parameters
+from scriptstep.engine.step_plan import KeyedStep, StepPlan
 from scriptstep.engine.unmet import unmet_packages
 from scriptstep.engine.verdict import Conditions, Verdict, broken_condition, candidates
-from scriptstep.errors import ArgumentError, SourceChanged, TreeMissing
+from scriptstep.errors import ArgumentError, ContentError, SourceChanged, TreeMissing
 from scriptstep.graph import InputRef, StepOutput, StepSpec
 from scriptstep.history import History, ResultRow, RunRow
 from scriptstep.runtime.reads import read_digest, read_value
 from scriptstep.runtime.revision import RUNTIME_REVISION
 
 if TYPE_CHECKING:
-    from scriptstep.engine.attempt import Status
     from scriptstep.engine.submission import Submission
 
-__all__ = ["Planner", "StepPlan"]
+__all__ = ["Planner"]
 
 # Where a source directory this large is hashed and copied for each step, its owner should know.
 # Files and bytes from which on a source directory is worth a warning.
@@ -48,58 +46,6 @@ _COUNTS = {
     "TensorflowWorkerCount": "worker_count",
     "TensorflowParameterServerCount": "parameter_server_count",
 }
-
-
-@dataclass
-class StepPlan:
-    """One step, thought through.
-
-    Attributes:
-        node_id: Its node.
-        spec: The step, with the pipeline's parameters filled into its counts.
-        row: Its step run.
-        folder: Its folder.
-        content: What its source directory holds.
-        inputs: Its inputs, found.
-        document: What its key is made of; `masked`, as it is kept.
-        key: Its key.
-        interpreter: The Python that runs it.
-        verdict: Reuse or run.
-        previous: The last result of a step of its name, or None.
-        guards: Trees that it is handed on, with their rows before it starts.
-        taker: Takes its events in.
-        handle: The executor's handle, once it is submitted.
-        logs: Log of each rank, where it runs in several processes.
-    """
-
-    node_id: str
-    spec: StepSpec
-    row: RunRow
-    folder: StepFolder
-    content: Manifest
-    inputs: tuple[ResolvedInput, ...]
-    document: Document
-    masked: Document
-    key: str
-    interpreter: str
-    verdict: Verdict
-    previous: ResultRow | None
-    guards: dict[str, Any] = field(default_factory=dict)
-    taker: EventTaker | None = None
-    handle: str = ""
-    logs: tuple[Path, ...] = ()
-
-    def log_of(self, rank: int | None) -> Path:
-        """Returns: the log of a rank, of the first where nobody knows which; what started them, where none began."""
-        if not self.logs:
-            return self.folder.log
-        log = self.logs[rank or 0]
-        return log if log.exists() else self.folder.mpi_log
-
-    @staticmethod
-    def seconds(status: Status) -> float:
-        """Returns: how long an attempt ran."""
-        return max(0.0, (status.ended or 0.0) - (status.started or 0.0)) if status.started else 0.0
 
 
 class Planner:
@@ -146,7 +92,8 @@ class Planner:
             submission.default_datastore,
             (submission.input_identity or settings.reuse.input_identity) == "content",
         )
-        self._mask = Mask(self._workspace._place.home)
+        self._packages_kept = PackageLists(self._workspace._place.home)
+        self._mask = Mask(self._workspace._place.home, settings.environment.secret)
         self._contents: dict[str, Manifest] = {}
         self._cache = self._workspace._place.home / "stat"
         self._installed: dict[str, Installed] = {}
@@ -192,11 +139,28 @@ class Planner:
         return {source: manifest.digest for source, manifest in self._contents.items()}
 
     def plan(self, node_id: str, row: RunRow) -> StepPlan:
-        """Thinks one step through; the steps above it are done with.
+        """Thinks one step of the run through; the steps above it are done with.
 
         Args:
             node_id: Its node.
             row: Its step run.
+
+        Returns:
+            The step with its verdict.
+
+        Raises:
+            UserErrorException: An input is not there, or a parameter cannot be.
+        """
+        step = self.key(node_id)
+        if step.verdict.reuse is None and not step.spec.run.environment_is_default:
+            self._warn_of_unmet(step.spec, step.interpreter, self._installed_in(step.interpreter))
+        return StepPlan.of(step, row, StepFolder(self._workspace._place.home / row.directory))
+
+    def key(self, node_id: str) -> KeyedStep:
+        """Finds a step's key and verdict; what the steps above it wrote stands in `outputs`.
+
+        Args:
+            node_id: Its node.
 
         Returns:
             The step with its verdict.
@@ -211,11 +175,9 @@ class Planner:
         installed = self._installed_in(interpreter)
         packages, note = self._packages(spec, installed)
         document = describe(spec, self._facts(spec, content, inputs, installed, packages))
-        plan = StepPlan(
+        step = KeyedStep(
             node_id=node_id,
             spec=spec,
-            row=row,
-            folder=StepFolder(self._workspace._place.home / row.directory),
             content=content,
             inputs=inputs,
             document=document,
@@ -225,12 +187,10 @@ class Planner:
             verdict=Verdict(None),
             previous=self._history.latest_result(self._workspace.name, spec.name),
         )
-        plan.verdict = self._verdict(plan)
+        step.verdict = self._verdict(step)
         if note:
-            plan.verdict = replace(plan.verdict, notes=(*plan.verdict.notes, note))
-        if plan.verdict.reuse is None and not spec.run.environment_is_default:
-            self._warn_of_unmet(spec, interpreter, installed)
-        return plan
+            step.verdict = replace(step.verdict, notes=(*step.verdict.notes, note))
+        return step
 
     def _warn_of_unmet(self, spec: StepSpec, interpreter: str, installed: Installed) -> None:
         """Says once what an environment declares and the interpreter of its steps has not."""
@@ -266,8 +226,8 @@ class Planner:
 
     # --- parts
 
-    def _verdict(self, plan: StepPlan) -> Verdict:
-        spec, against = plan.spec, plan.previous.run if plan.previous else None
+    def _verdict(self, step: KeyedStep) -> Verdict:
+        spec, against = step.spec, step.previous.run if step.previous else None
         if self._s.alone:
             return Verdict(None, ("submitted by itself",), against=against)
         if self._s.regenerate_outputs:
@@ -279,7 +239,7 @@ class Planner:
         found = candidates(
             self._history,
             self._workspace.name,
-            plan.key,
+            step.key,
             step_name=spec.name,
             experiment=self._s.experiment,
             used=self.used,
@@ -288,28 +248,22 @@ class Planner:
         for result in found:
             broken = broken_condition(result, conditions, self._store)
             if broken is None:
-                return Verdict(result, (), self._notes(plan, result), result.run)
+                return Verdict(result, (), self._notes(step, result), result.run)
             reason = reason or (broken, result.run)
         if reason is not None:
             return Verdict(None, (reason[0],), against=reason[1])
-        return Verdict(None, self._reasons(plan), against=against)
+        return Verdict(None, self._reasons(step), against=against)
 
-    def _reasons(self, plan: StepPlan) -> tuple[str, ...]:
-        old = plan.previous
+    def _reasons(self, step: KeyedStep) -> tuple[str, ...]:
+        old = step.previous
         if old is None:
             return ("first run",)
-        found = differences(
-            plan.masked,
-            old.document,
-            files=lambda: self._file_sides(plan, old),
-            packages=lambda: self._package_sides(plan.document["packages"], old.document["packages"]),
-            step_of=lambda port: self._step_of(plan.spec, port),
-        )
-        return tuple(found) or ("its earlier result serves another step or cannot be used",)
+        found = compare(self.side(step), self.side_of(step, old), lambda port: self._step_of(step.spec, port))
+        return tuple(reasons(found)) or ("its earlier result serves another step or cannot be used",)
 
-    def _notes(self, plan: StepPlan, result: ResultRow) -> tuple[str, ...]:
+    def _notes(self, step: KeyedStep, result: ResultRow) -> tuple[str, ...]:
         notes: list[str] = []
-        for resolved in plan.inputs:
+        for resolved in step.inputs:
             rows = result.conditions.get("files", {}).get(resolved.spec.name)
             if rows is None or resolved.files is None:
                 continue
@@ -319,7 +273,7 @@ class Planner:
                     f"{count(len(changed), 'file')} of dataset {resolved.spec.name} changed since: "
                     "input_identity='content' would run it"
                 )
-        if plan.spec.hash_paths and (tree := result.conditions.get("tree")) and tree != plan.content.digest:
+        if step.spec.hash_paths and (tree := result.conditions.get("tree")) and tree != step.content.digest:
             notes.append("files outside hash_paths changed since")
         return tuple(notes)
 
@@ -341,7 +295,7 @@ class Planner:
         self, spec: StepSpec, content: Manifest, inputs: tuple[ResolvedInput, ...], installed: Installed, packages: str
     ) -> StepFacts:
         return StepFacts(
-            content=_content(spec, content),
+            content=_counted(spec, content).digest,
             parameters={n: parameter_facts(n, self._s.parameters[n]) for n in used_parameters(spec)},
             inputs={i.spec.name: i.identity for i in inputs},
             node_count=spec.run.node_count,
@@ -378,48 +332,33 @@ class Planner:
             note = f"only the {len(distributions)} packages that the environment declares count"
             if missing:
                 note += f" (not installed: {', '.join(missing)})"
-        listed = {
-            "distributions": [[d.name, d.version, d.digest] for d in distributions],
-            "loose": [list(row) for row in loose],
-            "conda": [list(row) for row in installed.conda],
-        }
-        digest = digest_bytes("scriptstep 2026 packages", encode(listed))
-        place = self._workspace._place.home / "packages" / f"{digest}.json"
-        if not place.exists():
-            place.parent.mkdir(parents=True, exist_ok=True)
-            aside = place.with_suffix(f".{uuid.uuid4().hex}")
-            aside.write_text(json.dumps(listed), encoding="utf-8")
-            os.replace(aside, place)
-        return digest, note
+        return self._packages_kept.keep(distributions, loose, installed), note
 
-    def _package_sides(self, new: str, old: str) -> tuple[Packages, Packages] | None:
-        sides: list[Packages] = []
-        for digest in (new, old):
-            try:
-                text = (self._workspace._place.home / "packages" / f"{digest}.json").read_text(encoding="utf-8")
-                listed = json.loads(text)
-                sides.append(
-                    {name: (version, d) for name, version, d in listed["distributions"]}
-                    | {name: ("", d) for name, d in listed["loose"]}
-                    | {f"conda {name}": (version, build) for name, version, build in listed["conda"]}
-                )
-            except (OSError, ValueError, KeyError):
-                return None
-        return sides[0], sides[1]
+    def side(self, step: KeyedStep) -> Side:
+        """Returns: a step as it is now, to be compared."""
+        return self._side(step, step.masked, step.content.digest)
 
-    def _file_sides(self, plan: StepPlan, old: ResultRow) -> tuple[FileSide, FileSide] | None:
-        tree = old.conditions.get("tree")
-        if tree is None or not self._store.ensure(tree):
-            return None
-        new_manifest, old_manifest = plan.content, self._store.manifest(tree)
-        if plan.spec.hash_paths:
-            new_manifest = new_manifest.subset([plan.spec.script_name, *plan.spec.hash_paths])
-            old_manifest = old_manifest.subset([plan.spec.script_name, *plan.spec.hash_paths])
+    def side_of(self, step: KeyedStep, result: ResultRow) -> Side:
+        """Returns: an earlier result, to be compared with a step: of its files those that count for the step."""
+        return self._side(step, result.document, result.conditions.get("tree"))
+
+    def _side(self, step: KeyedStep, document: Document, tree: str | None) -> Side:
+        if tree is not None and not self._store.ensure(tree):
+            tree = None
+
+        def files() -> Manifest | None:
+            return None if tree is None else _counted(step.spec, self._store.manifest(tree))
+
         # As it was kept: the directory itself may be another by now, or gone.
-        return (
-            (new_manifest, self._store.content_path(plan.content.digest)),
-            (old_manifest, self._store.content_path(tree)),
-        )
+        root = None if tree is None else self._store.content_path(tree)
+        packages = lambda: packages_of(self._packages_kept.read(document["packages"]))  # noqa: E731
+        return Side(document, files, packages, root, self._stored)
+
+    def _stored(self, tree: str) -> Manifest | None:
+        try:
+            return self._store.manifest(tree)
+        except ContentError:
+            return None
 
     def _step_of(self, spec: StepSpec, port: str) -> str | None:
         for declared in spec.inputs:
@@ -437,10 +376,9 @@ def _in_arguments(spec: StepSpec) -> list[StepOutput]:
     return [i.source for i in spec.inputs if i.name in ports and isinstance(i.source, StepOutput)]
 
 
-def _content(spec: StepSpec, manifest: Manifest) -> str:
-    if not spec.hash_paths:
-        return manifest.digest
-    return manifest.subset([spec.script_name, *spec.hash_paths]).digest
+def _counted(spec: StepSpec, manifest: Manifest) -> Manifest:
+    """Returns: what of a source directory counts for a step."""
+    return manifest.subset([spec.script_name, *spec.hash_paths]) if spec.hash_paths else manifest
 
 
 def _with_editables(found: Installed) -> Installed:

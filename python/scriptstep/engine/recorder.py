@@ -13,9 +13,10 @@ from scriptstep.engine.attempt import Attempt, Status
 from scriptstep.engine.effects import EventTaker, Target, reenact
 from scriptstep.engine.mlflow_files import read_mlflow
 from scriptstep.engine.outputs import Collected, Destinations, adopt_artifacts, adopt_outputs, register_output
-from scriptstep.engine.planner import Planner, StepPlan
+from scriptstep.engine.planner import Planner
 from scriptstep.engine.sources import ResolvedInput, file_rows
 from scriptstep.engine.staging import RunFacts, stage
+from scriptstep.engine.step_plan import StepPlan
 from scriptstep.errors import TreeDamaged, UserErrorException
 from scriptstep.graph import StepOutput, StepSpec
 from scriptstep.history import History, RunRow, now

@@ -92,9 +92,15 @@ class ComputeSettings:
 
 @dataclass(frozen=True)
 class InheritSettings:
-    """[environment]: which of the caller's environment variables steps get, besides the usual ones."""
+    """[environment]: which of the caller's environment variables steps get, and what of a step's values is secret.
+
+    Attributes:
+        inherit: Names of variables that steps get, besides the usual ones.
+        secret: Names of variables, parameters and flags whose values are never shown, besides those that say so.
+    """
 
     inherit: tuple[str, ...] = ()
+    secret: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -153,7 +159,8 @@ class Settings:
 
     def to_json(self) -> dict[str, Any]:
         """Returns: the settings as plain data."""
-        return {**asdict(self), "environment": {"inherit": list(self.environment.inherit)}}
+        names = {"inherit": list(self.environment.inherit), "secret": list(self.environment.secret)}
+        return {**asdict(self), "environment": names}
 
     @classmethod
     def from_json(cls, data: Mapping[str, Any]) -> Settings:
@@ -164,7 +171,7 @@ class Settings:
             {name: DatastoreSettings(**table) for name, table in data["datastores"].items()},
             {name: DatasetSettings(**table) for name, table in data["datasets"].items()},
             None if compute is None else {name: ComputeSettings(**table) for name, table in compute.items()},
-            InheritSettings(tuple(data["environment"]["inherit"])),
+            InheritSettings(tuple(data["environment"]["inherit"]), tuple(data["environment"].get("secret", ()))),
             {name: EnvironmentSettings(**table) for name, table in data.get("environments", {}).items()},
             ReuseSettings(**data["reuse"]),
         )

@@ -77,6 +77,7 @@ class _Compute(_Table):
 
 class _Inherit(_Table):
     inherit: list[str] = Field(default_factory=list)
+    secret: list[str] = Field(default_factory=list)
 
 
 class _Environment(_Table):
@@ -147,7 +148,7 @@ def read_settings(file: Path) -> Settings:
             for name, table in read.datasets.items()
         },
         None if compute is None else {name: ComputeSettings(**table.model_dump()) for name, table in compute.items()},
-        InheritSettings(tuple(read.environment.inherit)),
+        InheritSettings(tuple(read.environment.inherit), tuple(read.environment.secret)),
         {name: _environment(folder, table) for name, table in read.environments.items()},
         ReuseSettings(**read.reuse.model_dump()),
     )

@@ -1,0 +1,89 @@
+"""A step, thought through; and what it takes to run it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from scriptstep.content import Manifest
+from scriptstep.engine.key import Document
+from scriptstep.engine.sources import ResolvedInput
+from scriptstep.engine.staging import StepFolder
+from scriptstep.engine.verdict import Verdict
+from scriptstep.graph import StepSpec
+from scriptstep.history import ResultRow, RunRow
+
+if TYPE_CHECKING:
+    from scriptstep.engine.attempt import Status
+    from scriptstep.engine.effects import EventTaker
+
+__all__ = ["KeyedStep", "StepPlan"]
+
+
+@dataclass
+class KeyedStep:
+    """One step with its key and its verdict.
+
+    Attributes:
+        node_id: Its node.
+        spec: The step, with the pipeline's parameters filled into its counts.
+        content: What its source directory holds.
+        inputs: Its inputs, found.
+        document: What its key is made of; `masked`, as it is kept.
+        key: Its key.
+        interpreter: The Python that runs it.
+        verdict: Reuse or run.
+        previous: The last result of a step of its name, or None.
+    """
+
+    node_id: str
+    spec: StepSpec
+    content: Manifest
+    inputs: tuple[ResolvedInput, ...]
+    document: Document
+    masked: Document
+    key: str
+    interpreter: str
+    verdict: Verdict
+    previous: ResultRow | None
+
+
+@dataclass
+class StepPlan(KeyedStep):
+    """One step of a run, and where it runs.
+
+    Attributes:
+        row: Its step run.
+        folder: Its folder.
+        guards: Trees that it is handed on, with their rows before it starts.
+        taker: Takes its events in.
+        handle: The executor's handle, once it is submitted.
+        logs: Log of each rank, where it runs in several processes.
+    """
+
+    row: RunRow
+    folder: StepFolder
+    guards: dict[str, Any] = field(default_factory=dict)
+    taker: EventTaker | None = None
+    handle: str = ""
+    logs: tuple[Path, ...] = ()
+
+    @staticmethod
+    def of(step: KeyedStep, row: RunRow, folder: StepFolder) -> StepPlan:
+        """Returns: a step with a run of it."""
+        facts: Mapping[str, Any] = vars(step)
+        return StepPlan(**facts, row=row, folder=folder)
+
+    def log_of(self, rank: int | None) -> Path:
+        """Returns: the log of a rank, of the first where nobody knows which; what started them, where none began."""
+        if not self.logs:
+            return self.folder.log
+        log = self.logs[rank or 0]
+        return log if log.exists() else self.folder.mpi_log
+
+    @staticmethod
+    def seconds(status: Status) -> float:
+        """Returns: how long an attempt ran."""
+        return max(0.0, (status.ended or 0.0) - (status.started or 0.0)) if status.started else 0.0
