@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 from scriptstep.authoring.builder import build_graph
 from scriptstep.authoring.graph_context import _GraphContext
@@ -14,6 +14,7 @@ from scriptstep.graph import Graph
 if TYPE_CHECKING:
     from scriptstep.published.pipeline import PublishedPipeline
     from scriptstep.run.pipeline_run import PipelineRun
+    from scriptstep.run.plan import Plan
 
 __all__ = ["Pipeline"]
 
@@ -202,6 +203,41 @@ class Pipeline:
             regenerate_outputs=regenerate_outputs,
             parent_run_id=parent_run_id,
             **known,
+        )
+
+    def plan(
+        self,
+        experiment_name: str = "plan",
+        pipeline_parameters: dict[str, Any] | None = None,
+        regenerate_outputs: bool = False,
+        input_identity: Literal["definition", "content"] | None = None,
+    ) -> Plan:
+        """Tells what a submit would do now, and why; nothing runs.
+
+        Args:
+            experiment_name: Name of the experiment that the run would belong to.
+            pipeline_parameters: Values of its parameters; the others have their defaults.
+            regenerate_outputs: Whether every step would run.
+            input_identity: What datasets are known by; None for the setting.
+
+        Returns:
+            The plan: each step with its verdict, the reasons, and what that costs or saves.
+
+        Raises:
+            ArgumentError: A parameter is not there, or its value of another type.
+            UserErrorException: The pipeline cannot be run.
+        """
+        from scriptstep.run.plan import plan_of
+        from scriptstep.run.submission import submission_of
+
+        return plan_of(
+            submission_of(
+                self,
+                experiment_name,
+                pipeline_parameters=pipeline_parameters,
+                regenerate_outputs=regenerate_outputs,
+                input_identity=input_identity,
+            )
         )
 
     def publish(

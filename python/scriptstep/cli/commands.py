@@ -7,6 +7,8 @@ import os
 import sys
 from collections.abc import Callable, Sequence
 
+from scriptstep.cli.command_table import Act, CommandTable
+from scriptstep.cli.planning import PLACES, add_commands, split
 from scriptstep.console import configure, report
 from scriptstep.errors import AzureMLException
 
@@ -46,6 +48,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     script: list[str] = []
     if given[:1] == ["run"]:
         given, script = _split(given)
+    elif given[:1] and given[0] in PLACES:
+        given, script = split(given)
     options = _parser().parse_args(given)
     if options.command == "run" and (not script or script in (["-m"], ["--"])):
         _parser().parse_args(["run", "--need-a-file"])
@@ -66,8 +70,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _run(options: argparse.Namespace, script: list[str]) -> int:
-    command: Callable[[argparse.Namespace, list[str]], int] = options.act
-    return command(options, script)
+    act: Act = options.act
+    return act(options, script)
 
 
 def _split(given: Sequence[str]) -> tuple[list[str], list[str]]:
@@ -100,21 +104,8 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--version", action="store_true", help="print the version and end")
     parser.set_defaults(act=_no_command, command=None, quiet=False, verbose=False, color="auto")
-    commands = parser.add_subparsers(title="commands", metavar="COMMAND", dest="command")
-
-    def add(
-        name: str, about: str, act: Callable[[argparse.Namespace, list[str]], int], **more: str
-    ) -> argparse.ArgumentParser:
-        made = commands.add_parser(
-            name,
-            help=about,
-            parents=[shared],
-            allow_abbrev=False,
-            formatter_class=argparse.RawDescriptionHelpFormatter,
-            **{"description": about, **more},  # type: ignore[arg-type]
-        )
-        made.set_defaults(act=act)
-        return made
+    table = CommandTable(parser, shared, "command")
+    add = table.add
 
     run = add(
         "run",
@@ -139,6 +130,8 @@ def _parser() -> argparse.ArgumentParser:
     )
     runs.add_argument("--experiment", metavar="NAME", help="only those of this experiment")
     runs.add_argument("--json", action="store_true", help="print them as JSON (see below)")
+
+    add_commands(table)
 
     logs = add("logs", "print what the steps of a run printed", _print_logs)
     logs.add_argument("run", metavar="RUN", help="id of a run, or its first characters")
@@ -171,21 +164,17 @@ def _parser() -> argparse.ArgumentParser:
     doctor.add_argument("path", metavar="PATH", help="a .py file, a notebook or a folder")
     doctor.add_argument("--json", action="store_true", help="print it as JSON (see below)")
 
-    published = commands.add_parser(
+    published = table.group(
         "published",
-        help="list published pipelines, or submit one",
+        "list published pipelines, or submit one",
+        _list_published,
         description="List published pipelines and endpoints.",
-        parents=[shared],
-        allow_abbrev=False,
     )
-    published.set_defaults(act=_list_published)
-    acts = published.add_subparsers(title="commands", metavar="COMMAND", dest="what")
-    submitted = acts.add_parser(
+    submitted = published.add(
         "submit",
-        help="submit a published pipeline, and wait for its end",
+        "submit a published pipeline, and wait for its end",
+        _submit_published,
         description="Submit a published pipeline, or an endpoint, as it was when it was published; wait for its end.",
-        parents=[shared],
-        allow_abbrev=False,
     )
     submitted.add_argument("name", metavar="NAME", help="its name or id; of several of a name the newest")
     submitted.add_argument(
@@ -196,22 +185,16 @@ def _parser() -> argparse.ArgumentParser:
         help="a parameter's value; of a dataset its name, of a data path a path on the same datastore",
     )
     submitted.add_argument("--experiment", metavar="NAME", help="what to file the run under (default: its name)")
-    submitted.set_defaults(act=_submit_published)
-    data = commands.add_parser(
-        "data", help="name data, so that scripts find it", description="Name data, so that scripts find it."
-    )
-    what = data.add_subparsers(title="commands", metavar="COMMAND", dest="what", required=True)
-    added = what.add_parser(
+    data = table.group("data", "name data, so that scripts find it")
+    added = data.add(
         "add",
-        help="name a file or folder in scriptstep.toml",
+        "name a file or folder in scriptstep.toml",
+        _add_data,
         description="Name a file, a folder or a pattern of files in scriptstep.toml: Dataset.get_by_name finds it.",
-        parents=[shared],
-        allow_abbrev=False,
     )
     added.add_argument("name", metavar="NAME", help="what scripts call it")
     added.add_argument("path", metavar="PATH", help="the file, the folder, or a pattern of files")
     added.add_argument("--tabular", action="store_true", help="it is a table, to be read with to_pandas_dataframe()")
-    added.set_defaults(act=_add_data)
     return parser
 
 
@@ -243,13 +226,17 @@ def _no_command(options: argparse.Namespace, script: list[str]) -> int:
 
 
 def _run_script(options: argparse.Namespace, script: list[str]) -> int:
+    from scriptstep.cli.foreseeing import remember_script
     from scriptstep.cli.running import run_module, run_path
     from scriptstep.run.submission import set_defaults
 
     set_defaults(jobs=options.jobs, input_identity=options.input_identity)
-    if script[0] == "-m":
-        return run_module(script[1], script[2:], verbose=options.verbose)
-    return run_path(script[0], script[1:], verbose=options.verbose)
+    try:
+        if script[0] == "-m":
+            return run_module(script[1], script[2:], verbose=options.verbose)
+        return run_path(script[0], script[1:], verbose=options.verbose)
+    finally:
+        remember_script(script, if_submitted=True)
 
 
 def _list_runs(options: argparse.Namespace, script: list[str]) -> int:

@@ -5,11 +5,10 @@ from __future__ import annotations
 import difflib
 import json
 import time
-from datetime import datetime, timezone
 from typing import TYPE_CHECKING, Any
 
 from scriptstep.console import emit, emit_bytes, notice
-from scriptstep.console.text import columns, count, duration, escaped
+from scriptstep.console.text import ago, columns, duration, escaped
 from scriptstep.errors import NotRegisteredError, UserErrorException
 
 if TYPE_CHECKING:
@@ -18,7 +17,7 @@ if TYPE_CHECKING:
     from scriptstep.history import History, RunRow
     from scriptstep.workspace.place import Place
 
-__all__ = ["cancel_run", "history_here", "list_runs", "print_logs", "status_of_run"]
+__all__ = ["cancel_run", "history_here", "list_runs", "one_run", "print_logs", "status_of_run"]
 
 _JSON_VERSION = 1
 _CANCEL_S = 20.0
@@ -63,7 +62,7 @@ def list_runs(most: int, experiment: str | None, as_json: bool) -> int:
                 row.id[:width],
                 escaped(row.experiment),
                 _word(place, row),
-                _ago(row.created),
+                ago(row.created),
                 "" if seconds is None else duration(seconds),
                 summary,
             )
@@ -93,7 +92,7 @@ def print_logs(run: str, step: str | None, rank: int | None) -> int:
     """
     from scriptstep.run.files import logs_of
 
-    place, history, row = _one_run(run)
+    place, history, row = one_run(run)
     steps = [row] if row.kind != "pipeline" else list(reversed(history.runs(parent=row.id, kind="step")))
     if step is not None:
         steps = [s for s in steps if s.name == step]
@@ -141,7 +140,7 @@ def cancel_run(run: str) -> int:
         NotRegisteredError: There is no such run.
         UserErrorException: It is the run of a step.
     """
-    place, history, row = _one_run(run)
+    place, history, row = one_run(run)
     if row.kind == "step":
         above = (row.parent or "")[:4]
         raise UserErrorException(
@@ -183,7 +182,18 @@ def history_here() -> tuple[Place, History | None]:
     return place, open_history(place)
 
 
-def _one_run(prefix: str) -> tuple[Place, History, RunRow]:
+def one_run(prefix: str) -> tuple[Place, History, RunRow]:
+    """Finds the run that people mean.
+
+    Args:
+        prefix: Its id, or the first characters.
+
+    Returns:
+        Where it is, the history, and the run.
+
+    Raises:
+        NotRegisteredError: There is no such run, or there are several.
+    """
     place, history = history_here()
     found = history.find_run(prefix.lower()) if history and prefix else []
     exact = [row for row in found if row.id == prefix]
@@ -193,7 +203,7 @@ def _one_run(prefix: str) -> tuple[Place, History, RunRow]:
             return place, history, chosen[0]
         if len(chosen) > 1:
             width = _unique_width(history, [r.id for r in chosen]) if history else 8
-            known = ", ".join(f"{r.id[:width]} ({r.experiment}, {_ago(r.created)})" for r in chosen[:5])
+            known = ", ".join(f"{r.id[:width]} ({r.experiment}, {ago(r.created)})" for r in chosen[:5])
             raise NotRegisteredError(
                 f"the ids of {len(chosen)} runs begin with '{prefix}': {known}", help="give more of the id"
             )
@@ -269,11 +279,3 @@ def _as_json(place: Place, history: History, row: RunRow) -> dict[str, Any]:
         "tags": history.tags(row.id),
         "steps": _steps(place, history, row),
     }
-
-
-def _ago(created: str) -> str:
-    seconds = (datetime.now(timezone.utc) - datetime.fromisoformat(created)).total_seconds()
-    for length, one in ((86400, "day"), (3600, "hour"), (60, "minute")):
-        if seconds >= length:
-            return f"{count(int(seconds // length), one)} ago"
-    return "just now"

@@ -3,21 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
+from scriptstep.cli.parameters import parameter_value
 from scriptstep.console import emit, notice
 from scriptstep.console.text import columns, escaped
-from scriptstep.errors import ArgumentError, NotRegisteredError
+from scriptstep.errors import NotRegisteredError
 
 if TYPE_CHECKING:
-    from scriptstep.graph import PipelineParameter
     from scriptstep.published.endpoint import PipelineEndpoint
     from scriptstep.published.pipeline import PublishedPipeline
     from scriptstep.workspace.workspace import Workspace
 
 __all__ = ["list_published", "submit_published"]
-
-_TRUE, _FALSE = ("true", "yes", "1"), ("false", "no", "0")
 
 
 def list_published() -> int:
@@ -74,7 +72,7 @@ def submit_published(name: str, experiment: str | None, given: Sequence[str]) ->
     workspace, found = _found(name)
     pipeline = found.get_pipeline() if isinstance(found, PipelineEndpoint) else found
     declared = pipeline.get_graph().params
-    values = dict(_value(workspace, declared, pair) for pair in given)
+    values = dict(parameter_value(workspace, declared, "--param", pair) for pair in given)
     filed = experiment or re.sub(r"[^A-Za-z0-9_-]+", "-", found.name).strip("-_") or "published"
     run = Experiment(workspace, filed).submit(found, pipeline_parameters=values)
     return 0 if run.wait_for_completion(show_output=False) == "Finished" else 1
@@ -108,36 +106,3 @@ def _found(name: str) -> tuple[Workspace, PublishedPipeline | PipelineEndpoint]:
         f"nothing is published as '{name}' here; there are: {known}",
         help="pipeline.publish(name=...) publishes a pipeline",
     )
-
-
-def _value(workspace: Workspace, declared: dict[str, PipelineParameter], pair: str) -> tuple[str, Any]:
-    name, equals, text = pair.partition("=")
-    if not equals:
-        raise ArgumentError(f"--param {pair}: a parameter is given as NAME=VALUE")
-    if name not in declared:
-        # What there is is told where the run is submitted.
-        return name, text
-    from scriptstep.graph import DataLocation, DatasetSource
-
-    default = declared[name].spec_value()
-    if isinstance(default, DatasetSource):
-        from scriptstep.data.dataset_factory import Dataset
-
-        return name, Dataset.get_by_name(workspace, text)
-    if isinstance(default, DataLocation):
-        from scriptstep.data.paths import DataPath
-        from scriptstep.workspace.datastore import Datastore
-
-        store = Datastore.get(workspace, default.datastore or workspace.get_default_datastore().name)
-        return name, DataPath(store, text)
-    if isinstance(default, bool):
-        if text.lower() not in (*_TRUE, *_FALSE):
-            raise ArgumentError(f"--param {pair}: '{name}' is true or false")
-        return name, text.lower() in _TRUE
-    if isinstance(default, (int, float)):
-        try:
-            return name, type(default)(text)
-        except ValueError:
-            what = "a whole number" if isinstance(default, int) else "a number"
-            raise ArgumentError(f"--param {pair}: '{name}' is {what}") from None
-    return name, text

@@ -6,8 +6,10 @@ import os
 import re
 import unicodedata
 from collections.abc import Sequence
+from datetime import datetime, timezone
 
 __all__ = [
+    "ago",
     "cells",
     "clip",
     "columns",
@@ -149,6 +151,15 @@ def duration(seconds: float) -> str:
         return f"{whole // 60} m {whole % 60} s"
     minutes = round(seconds / 60)
     return f"{minutes // 60} h {minutes % 60} m"
+
+
+def ago(time: str) -> str:
+    """Returns: how long ago a time was, in the largest unit: `2 days ago`; the time is ISO 8601."""
+    seconds = (datetime.now(timezone.utc) - datetime.fromisoformat(time)).total_seconds()
+    for length, one in ((86400, "day"), (3600, "hour"), (60, "minute")):
+        if seconds >= length:
+            return f"{count(int(seconds // length), one)} ago"
+    return "just now"
 
 
 def size(amount: int) -> str:

@@ -135,7 +135,7 @@ def compare(new: Side, old: Side, step_of: Callable[[str], str | None] = lambda 
     found += _mapping("param", now["params"], then["params"], lambda v: _value(v[1]))
     found += _mapping("parameter", now["parameters"], then["parameters"], lambda v: _value(v[1]))
     found += _inputs(new, old, step_of)
-    found += _mapping("output", now["outputs"], then["outputs"], lambda v: "declared anew")
+    found += _outputs(now["outputs"], then["outputs"])
     found += _values(now, then, "version")
     found += _mapping("variable", now["variables"], then["variables"], _value)
     found += _mapping("inherited variable", now["inherited"], then["inherited"], _value)
@@ -254,6 +254,20 @@ def _mapping(kind: str, new: Mapping[str, Any], old: Mapping[str, Any], told: Ca
         elif new[name] != old[name]:
             words = f"{kind} {name} {before} -> {after}" if before != after else f"{kind} {name} changed"
             found.append(Difference(kind, name, before, after, words))
+    return found
+
+
+def _outputs(new: Mapping[str, Any], old: Mapping[str, Any]) -> list[Difference]:
+    found: list[Difference] = []
+    for name in sorted(set(new) | set(old)):
+        if name not in old or name not in new:
+            words = f"output {name} {'added' if name in new else 'removed'}"
+            found.append(Difference("output", name, None, None, words))
+            continue
+        parts = [part for part in new[name] if new[name][part] != old[name].get(part)]
+        if parts:
+            before, after = (", ".join(f"{part} {side[name].get(part)}" for part in parts) for side in (old, new))
+            found.append(Difference("output", name, before, after, f"output {name}: {before} -> {after}"))
     return found
 
 

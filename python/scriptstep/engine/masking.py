@@ -13,7 +13,7 @@ from typing import Any
 from scriptstep.content import digest_bytes
 from scriptstep.engine.key import Document
 
-__all__ = ["HIDDEN", "Mask", "without_secrets"]
+__all__ = ["HIDDEN", "Mask", "secret_names", "without_secrets"]
 
 # What stands for a secret wherever one would be shown.
 HIDDEN = "(secret)"
@@ -109,3 +109,27 @@ def without_secrets(value: Any) -> Any:
     if isinstance(value, list):
         return ["secret", "not compared"] if value[:1] == ["secret"] else [without_secrets(item) for item in value]
     return value
+
+
+def secret_names(document: Document) -> list[str]:
+    """Returns: names of what is secret in a masked document: variables, parameters, flags, parts of the environment."""
+    found: list[str] = []
+
+    def look(values: Mapping[str, Any]) -> None:
+        for name, value in values.items():
+            inner = value[1] if isinstance(value, list) and len(value) == 2 else value
+            if isinstance(inner, Mapping):
+                if "secret" in inner and isinstance(inner["secret"], str):
+                    found.append(name)
+                else:
+                    look(inner)
+
+    for part in ("variables", "inherited", "params", "parameters", "environment"):
+        look(document[part])
+    flag = ""
+    for argument in document["arguments"]:
+        first = argument[0][1] if argument and argument[0][0] == "text" else ""
+        if any(part[0] == "secret" for part in argument):
+            found.append(first.partition("=")[0] or flag)
+        flag = first
+    return list(dict.fromkeys(found))

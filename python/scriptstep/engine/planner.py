@@ -18,16 +18,17 @@ from scriptstep.engine.canonical import encode
 from scriptstep.engine.differences import Side, compare, reasons
 from scriptstep.engine.environment_identity import Installed
 from scriptstep.engine.executors.local import probe_interpreter
-from scriptstep.engine.key import Document, StepFacts, describe, key_of
+from scriptstep.engine.key import StepFacts, describe, key_of
 from scriptstep.engine.masking import Mask
-from scriptstep.engine.package_lists import PackageLists, packages_of
+from scriptstep.engine.package_lists import PackageLists
+from scriptstep.engine.sides import Sides, counted_of
 from scriptstep.engine.sources import ResolvedInput, SourceResolver, changed_files
 from scriptstep.engine.staging import StepFolder, parameter_facts, used_parameters
 from scriptstep.engine.step_plan import KeyedStep, StepPlan
 from scriptstep.engine.unmet import unmet_packages
 from scriptstep.engine.verdict import Conditions, Verdict, broken_condition, candidates
-from scriptstep.errors import ArgumentError, ContentError, SourceChanged, TreeMissing
-from scriptstep.graph import InputRef, StepOutput, StepSpec
+from scriptstep.errors import ArgumentError, SourceChanged, TreeMissing
+from scriptstep.graph import InputRef, InputSpec, StepOutput, StepSpec
 from scriptstep.history import History, ResultRow, RunRow
 from scriptstep.runtime.reads import read_digest, read_value
 from scriptstep.runtime.revision import RUNTIME_REVISION
@@ -35,7 +36,7 @@ from scriptstep.runtime.revision import RUNTIME_REVISION
 if TYPE_CHECKING:
     from scriptstep.engine.submission import Submission
 
-__all__ = ["Planner"]
+__all__ = ["Planner", "counted", "counted_paths"]
 
 # Where a source directory this large is hashed and copied for each step, its owner should know.
 # Files and bytes from which on a source directory is worth a warning.
@@ -66,6 +67,8 @@ class Planner:
         used: Results that serve a step of this run.
         recorded: Results that this run recorded.
         skipped: Nodes that are not run, for what they need failed.
+        packages: The lists of what was installed.
+        sides: Finds what is known of a key.
     """
 
     def __init__(
@@ -92,12 +95,18 @@ class Planner:
             submission.default_datastore,
             (submission.input_identity or settings.reuse.input_identity) == "content",
         )
-        self._packages_kept = PackageLists(self._workspace._place.home)
+        self.packages = PackageLists(self._workspace._place.home)
+        self.sides = Sides(store, self.packages)
         self._mask = Mask(self._workspace._place.home, settings.environment.secret)
         self._contents: dict[str, Manifest] = {}
         self._cache = self._workspace._place.home / "stat"
         self._installed: dict[str, Installed] = {}
         self._unmet: set[tuple[str, str]] = set()
+
+    @property
+    def workspace_name(self) -> str:
+        """Returns: name of the workspace."""
+        return str(self._workspace.name)
 
     def read_contents(self) -> None:
         """Reads every source directory once, and keeps its content: what is edited later is for the next run.
@@ -170,7 +179,7 @@ class Planner:
         """
         spec = self._with_counts(self._specs[node_id])
         content = self._contents[spec.source_directory]
-        inputs = tuple(self.resolver.resolve(i, self.outputs) for i in spec.inputs)
+        inputs = tuple(self._resolve(i) for i in spec.inputs)
         interpreter = spec.run.interpreter or sys.executable
         installed = self._installed_in(interpreter)
         packages, note = self._packages(spec, installed)
@@ -236,29 +245,46 @@ class Planner:
             return Verdict(None, ("allow_reuse=False",), against=against)
         conditions = self.conditions(spec)
         reason: tuple[str, str] | None = None
-        found = candidates(
-            self._history,
-            self._workspace.name,
-            step.key,
-            step_name=spec.name,
-            experiment=self._s.experiment,
-            used=self.used,
-            this_run=self.recorded,
-        )
+        accepted: tuple[str, ...] = ()
+        if not (found := self._candidates(spec, step.key)):
+            found, accepted = self._accepted(spec, step.key)
         for result in found:
             broken = broken_condition(result, conditions, self._store)
             if broken is None:
-                return Verdict(result, (), self._notes(step, result), result.run)
+                return Verdict(result, (), (*accepted, *self._notes(step, result)), result.run)
             reason = reason or (broken, result.run)
         if reason is not None:
             return Verdict(None, (reason[0],), against=reason[1])
         return Verdict(None, self._reasons(step), against=against)
 
+    def _candidates(self, spec: StepSpec, key: str) -> list[ResultRow]:
+        return candidates(
+            self._history,
+            self._workspace.name,
+            key,
+            step_name=spec.name,
+            experiment=self._s.experiment,
+            used=self.used,
+            this_run=self.recorded,
+        )
+
+    def _accepted(self, spec: StepSpec, key: str) -> tuple[list[ResultRow], tuple[str, ...]]:
+        """Follows what somebody accepted, one difference after the other. Returns results, and what to say of it."""
+        said: list[str] = []
+        seen = {key}
+        while (row := self._history.acceptance(self._workspace.name, key)) is not None and row.stands_for not in seen:
+            key = row.stands_for
+            seen.add(key)
+            said.append(f"accepted by {row.accepted_by} because {row.because}")
+            if found := self._candidates(spec, key):
+                return found, tuple(said)
+        return [], ()
+
     def _reasons(self, step: KeyedStep) -> tuple[str, ...]:
         old = step.previous
         if old is None:
             return ("first run",)
-        found = compare(self.side(step), self.side_of(step, old), lambda port: self._step_of(step.spec, port))
+        found = compare(self.side(step), self.side_of(step, old), lambda port: self.step_of(step.spec, port))
         return tuple(reasons(found)) or ("its earlier result serves another step or cannot be used",)
 
     def _notes(self, step: KeyedStep, result: ResultRow) -> tuple[str, ...]:
@@ -276,6 +302,12 @@ class Planner:
         if step.spec.hash_paths and (tree := result.conditions.get("tree")) and tree != step.content.digest:
             notes.append("files outside hash_paths changed since")
         return tuple(notes)
+
+    def _resolve(self, spec: InputSpec) -> ResolvedInput:
+        return self.resolver.resolve(spec, self.outputs)
+
+    def _content_digest(self, spec: StepSpec, content: Manifest) -> str:
+        return counted(spec, content).digest
 
     def _with_counts(self, spec: StepSpec) -> StepSpec:
         run = spec.run
@@ -295,7 +327,7 @@ class Planner:
         self, spec: StepSpec, content: Manifest, inputs: tuple[ResolvedInput, ...], installed: Installed, packages: str
     ) -> StepFacts:
         return StepFacts(
-            content=_counted(spec, content).digest,
+            content=self._content_digest(spec, content),
             parameters={n: parameter_facts(n, self._s.parameters[n]) for n in used_parameters(spec)},
             inputs={i.spec.name: i.identity for i in inputs},
             node_count=spec.run.node_count,
@@ -332,35 +364,18 @@ class Planner:
             note = f"only the {len(distributions)} packages that the environment declares count"
             if missing:
                 note += f" (not installed: {', '.join(missing)})"
-        return self._packages_kept.keep(distributions, loose, installed), note
+        return self.packages.keep(distributions, loose, installed), note
 
     def side(self, step: KeyedStep) -> Side:
         """Returns: a step as it is now, to be compared."""
-        return self._side(step, step.masked, step.content.digest)
+        return self.sides.side(step.masked, step.content.digest, counted_paths(step.spec))
 
     def side_of(self, step: KeyedStep, result: ResultRow) -> Side:
         """Returns: an earlier result, to be compared with a step: of its files those that count for the step."""
-        return self._side(step, result.document, result.conditions.get("tree"))
+        return self.sides.side(result.document, result.conditions.get("tree"), counted_paths(step.spec))
 
-    def _side(self, step: KeyedStep, document: Document, tree: str | None) -> Side:
-        if tree is not None and not self._store.ensure(tree):
-            tree = None
-
-        def files() -> Manifest | None:
-            return None if tree is None else _counted(step.spec, self._store.manifest(tree))
-
-        # As it was kept: the directory itself may be another by now, or gone.
-        root = None if tree is None else self._store.content_path(tree)
-        packages = lambda: packages_of(self._packages_kept.read(document["packages"]))  # noqa: E731
-        return Side(document, files, packages, root, self._stored)
-
-    def _stored(self, tree: str) -> Manifest | None:
-        try:
-            return self._store.manifest(tree)
-        except ContentError:
-            return None
-
-    def _step_of(self, spec: StepSpec, port: str) -> str | None:
+    def step_of(self, spec: StepSpec, port: str) -> str | None:
+        """Returns: name of the step that writes an input, or None."""
         for declared in spec.inputs:
             if declared.name == port and isinstance(declared.source, StepOutput):
                 return self._specs[declared.source.node_id].name
@@ -376,9 +391,14 @@ def _in_arguments(spec: StepSpec) -> list[StepOutput]:
     return [i.source for i in spec.inputs if i.name in ports and isinstance(i.source, StepOutput)]
 
 
-def _counted(spec: StepSpec, manifest: Manifest) -> Manifest:
+def counted_paths(spec: StepSpec) -> list[str] | None:
+    """Returns: what of its source directory counts for a step: its `hash_paths` and the script; None for all of it."""
+    return [spec.script_name, *spec.hash_paths] if spec.hash_paths else None
+
+
+def counted(spec: StepSpec, manifest: Manifest) -> Manifest:
     """Returns: what of a source directory counts for a step."""
-    return manifest.subset([spec.script_name, *spec.hash_paths]) if spec.hash_paths else manifest
+    return counted_of(manifest, counted_paths(spec))
 
 
 def _with_editables(found: Installed) -> Installed:

@@ -13,7 +13,7 @@ from scriptstep.engine.attempt import Attempt, Status
 from scriptstep.engine.effects import EventTaker, Target, reenact
 from scriptstep.engine.mlflow_files import read_mlflow
 from scriptstep.engine.outputs import Collected, Destinations, adopt_artifacts, adopt_outputs, register_output
-from scriptstep.engine.planner import Planner
+from scriptstep.engine.planner import Planner, counted_paths
 from scriptstep.engine.sources import ResolvedInput, file_rows
 from scriptstep.engine.staging import RunFacts, stage
 from scriptstep.engine.step_plan import StepPlan
@@ -195,7 +195,14 @@ class Recorder:
         self._take_mlflow(plan)
         artifacts = None if plan.folder.artifacts.is_symlink() else adopt_artifacts(plan.folder, self._store)
         code = status.exit_code if status.signal is None else -status.signal
-        fields: dict[str, Any] = {"artifacts": artifacts} if artifacts else {}
+        keyed = {
+            "key": plan.key,
+            "document": plan.masked,
+            "tree": plan.content.digest,
+            "paths": counted_paths(plan.spec),
+        }
+        fields: dict[str, Any] = {"details": {**_inputs(plan), "keyed": keyed}}
+        fields |= {"artifacts": artifacts} if artifacts else {}
         self._history.update_run(
             plan.row.id, status=status_text, ended=now(), exit_code=code, error=dict(error), **fields
         )
@@ -303,6 +310,7 @@ class Recorder:
         resolver = self._planner.resolver
         return {
             "tree": plan.content.digest,
+            "paths": counted_paths(plan.spec),
             "after": [attempt for _, attempt in self._planner.conditions(plan.spec).after],
             "reads": [self._with_own_change(read, plan.taker.effects) for read in plan.taker.reads],
             "files": {

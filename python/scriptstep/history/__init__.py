@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from scriptstep.history.acceptances import AcceptanceRecords
 from scriptstep.history.pipelines import PipelineRecords
 from scriptstep.history.registered import RegisteredRecords
 from scriptstep.history.results import ResultRecords
 from scriptstep.history.rows import (
+    AcceptanceRow,
     ComputeRow,
     DatasetRow,
     DatastoreRow,
@@ -23,6 +25,7 @@ from scriptstep.history.rows import (
 from scriptstep.history.runs import RunRecords
 
 __all__ = [
+    "AcceptanceRow",
     "ComputeRow",
     "DatasetRow",
     "DatastoreRow",
@@ -40,7 +43,7 @@ __all__ = [
 ]
 
 
-class History(RunRecords, ResultRecords, RegisteredRecords, PipelineRecords):
+class History(RunRecords, ResultRecords, RegisteredRecords, PipelineRecords, AcceptanceRecords):
     """The history of one state folder. One object a process, used by any of its threads.
 
     Args:

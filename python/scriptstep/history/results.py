@@ -82,6 +82,13 @@ class ResultRecords(Database):
         )
         return RESULTS.read(found) if found else None
 
+    def recent_results(self, workspace: str, most: int) -> list[ResultRow]:
+        """Returns: the newest results of all steps, the newest first."""
+        found = self._read(
+            f"SELECT {RESULTS.list} FROM results WHERE workspace = ? ORDER BY id DESC LIMIT ?", (workspace, most)
+        )
+        return [RESULTS.read(r) for r in found]
+
     def result_of(self, run: str) -> ResultRow | None:
         """Returns: the result that a step run recorded."""
         found = self._read_one(f"SELECT {RESULTS.list} FROM results WHERE run = ? ORDER BY id DESC LIMIT 1", (run,))

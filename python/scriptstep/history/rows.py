@@ -10,6 +10,7 @@ from datetime import datetime, timezone
 from typing import Any
 
 __all__ = [
+    "AcceptanceRow",
     "ComputeRow",
     "DatasetRow",
     "DatastoreRow",
@@ -165,6 +166,29 @@ class ResultRow:
     effects: list[dict[str, Any]]
     reusable: bool
     duration_s: float
+
+
+@dataclass(frozen=True)
+class AcceptanceRow:
+    """A difference that somebody said does not matter.
+
+    Attributes:
+        workspace: Name of the workspace.
+        key: The key that it is about.
+        stands_for: The earlier key whose results may stand for it.
+        step_name: The step's name.
+        because: Why, in the words of whoever accepted it.
+        accepted_by: Who did: a user's name.
+        created: When.
+    """
+
+    workspace: str
+    key: str
+    stands_for: str
+    step_name: str
+    because: str
+    accepted_by: str
+    created: str = ""
 
 
 @dataclass(frozen=True)

@@ -8,6 +8,7 @@ from dataclasses import fields
 from typing import Any, Generic, TypeVar
 
 from scriptstep.history.rows import (
+    AcceptanceRow,
     ComputeRow,
     DatastoreRow,
     EnvironmentRow,
@@ -20,6 +21,7 @@ from scriptstep.history.rows import (
 )
 
 __all__ = [
+    "ACCEPTANCES",
     "COMPUTES",
     "DATASTORES",
     "ENVIRONMENTS",
@@ -38,14 +40,18 @@ __all__ = [
     "load",
 ]
 
-VERSION = 2
+VERSION = 3
 
 _PIPELINES = """CREATE TABLE pipelines (
     seq INTEGER PRIMARY KEY, workspace TEXT NOT NULL, id TEXT NOT NULL UNIQUE, kind TEXT NOT NULL, name TEXT NOT NULL,
     status TEXT NOT NULL, created TEXT NOT NULL, document TEXT NOT NULL
 )"""
+_ACCEPTANCES = """CREATE TABLE acceptances (
+    workspace TEXT NOT NULL, key TEXT NOT NULL, stands_for TEXT NOT NULL, step_name TEXT NOT NULL,
+    because TEXT NOT NULL, accepted_by TEXT NOT NULL, created TEXT NOT NULL, PRIMARY KEY (workspace, key)
+)"""
 # What a history of a version lacks that the next one has.
-MIGRATIONS: dict[int, tuple[str, ...]] = {1: (_PIPELINES,)}
+MIGRATIONS: dict[int, tuple[str, ...]] = {1: (_PIPELINES,), 2: (_ACCEPTANCES,)}
 
 # `seq` counts up, so that "newest first" does not hang on the clock. Trees and runs are named by text, not by foreign
 # keys: a tree is no row, and a run's parent may have been recorded by another process in a transaction of its own.
@@ -126,6 +132,7 @@ CREATE TABLE datastores (
 );
 CREATE TABLE acknowledgements (event TEXT PRIMARY KEY, result TEXT NOT NULL, time TEXT NOT NULL) WITHOUT ROWID;
 {_PIPELINES};
+{_ACCEPTANCES};
 """
 TABLES = frozenset(
     [
@@ -146,6 +153,7 @@ TABLES = frozenset(
         "datastores",
         "acknowledgements",
         "pipelines",
+        "acceptances",
     ]
 )
 
@@ -210,4 +218,5 @@ MODELS = Columns(ModelRow, data="tags properties details")
 ENVIRONMENTS = Columns(EnvironmentRow, data="definition")
 COMPUTES = Columns(ComputeRow, data="config")
 DATASTORES = Columns(DatastoreRow, data="config", flags="is_default")
+ACCEPTANCES = Columns(AcceptanceRow)
 PIPELINES = Columns(PipelineRow, data="document")

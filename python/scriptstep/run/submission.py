@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Literal, Protocol, get_args
+from typing import TYPE_CHECKING, Any, Literal, Protocol, cast, get_args
 
 from scriptstep.console import notice
 from scriptstep.errors import ArgumentError
@@ -16,6 +16,7 @@ from scriptstep.run.script_run import ScriptRun
 from scriptstep.run.waiting import remember
 
 if TYPE_CHECKING:
+    from scriptstep.engine.submission import Submission
     from scriptstep.graph import Graph
     from scriptstep.history import RunRow
     from scriptstep.workspace.settings import Settings
@@ -27,14 +28,17 @@ __all__ = [
     "Submittable",
     "parameter_values",
     "set_defaults",
+    "submission_of",
     "submit_pipeline",
     "submit_script",
+    "take_instead",
 ]
 
 InputIdentity = Literal["definition", "content"]
 
 _jobs: int | None = None
 _input_identity: InputIdentity | None = None
+_taker: Callable[[Submission], Any] | None = None
 
 
 @dataclass(frozen=True)
@@ -73,7 +77,26 @@ def set_defaults(*, jobs: int | None = None, input_identity: InputIdentity | Non
     _jobs, _input_identity = jobs, input_identity
 
 
-def submit_pipeline(
+def submit_pipeline(pipeline: Submittable, experiment_name: str, **options: Any) -> PipelineRun:
+    """Starts a pipeline; returns at once.
+
+    Args:
+        pipeline: The pipeline.
+        experiment_name: What to file the run under.
+        **options: As of `submission_of`.
+
+    Returns:
+        The run.
+
+    Raises:
+        ArgumentError: A name or value cannot be; a parameter is unknown or of another type.
+    """
+    submission = submission_of(pipeline, experiment_name, **options)
+    run = _started(submission, lambda id: _pipeline_run(submission, id, pipeline))
+    return cast("PipelineRun", run)
+
+
+def submission_of(
     pipeline: Submittable,
     experiment_name: str,
     *,
@@ -87,8 +110,8 @@ def submit_pipeline(
     display_name: str | None = None,
     description: str | None = None,
     frozen: Frozen | None = None,
-) -> PipelineRun:
-    """Starts a pipeline; returns at once.
+) -> Submission:
+    """Writes down what a submit would run.
 
     Args:
         pipeline: The pipeline.
@@ -105,7 +128,7 @@ def submit_pipeline(
         frozen: What holds of it, where it was published.
 
     Returns:
-        The run.
+        The submission.
 
     Raises:
         ArgumentError: A name or value cannot be; a parameter is unknown or of another type.
@@ -114,13 +137,11 @@ def submit_pipeline(
     _check_options(tags, input_identity, jobs)
     if parent_run_id is not None:
         notice("parent_run_id is not used here: the run stands for itself", level="warning")
-    from scriptstep.engine.coordinator import start
     from scriptstep.engine.submission import Submission
 
-    workspace = pipeline._workspace
     submission = Submission(
         graph=pipeline.graph,
-        workspace=workspace,
+        workspace=pipeline._workspace,
         experiment=experiment_name,
         parameters=parameter_values(pipeline, pipeline_parameters),
         default_datastore=pipeline._default_datastore_name,
@@ -136,9 +157,7 @@ def submit_pipeline(
     if frozen is not None:
         submission.contents, submission.settings = frozen.contents, frozen.settings
         submission.pipeline_id = frozen.pipeline_id
-    active = start(submission)
-    remember(active)
-    return PipelineRun(Experiment(workspace, experiment_name), active.run_id, _submitted=pipeline)
+    return submission
 
 
 def submit_script(
@@ -177,25 +196,46 @@ def submit_script(
     _check_options(tags, None, None)
     if unused:
         notice(f"the submit of a ScriptRunConfig does not use {', '.join(sorted(unused))}", level="warning")
-    from scriptstep.engine.coordinator import start
     from scriptstep.engine.submission import Submission
 
     pipeline = Pipeline(experiment.workspace, steps=[config._step()])
-    active = start(
-        Submission(
-            graph=pipeline.graph,
-            workspace=experiment.workspace,
-            experiment=experiment.name,
-            parameters=parameter_values(pipeline, None),
-            tags=texts(tags),
-            description=description,
-            display_name=display_name,
-            alone=True,
-            parent=parent,
-        )
+    submission = Submission(
+        graph=pipeline.graph,
+        workspace=experiment.workspace,
+        experiment=experiment.name,
+        parameters=parameter_values(pipeline, None),
+        tags=texts(tags),
+        description=description,
+        display_name=display_name,
+        alone=True,
+        parent=parent,
     )
+    run = _started(submission, lambda id: ScriptRun(experiment, id, _run_config=config.run_config))
+    return cast("ScriptRun", run)
+
+
+def take_instead(taker: Callable[[Submission], Any] | None) -> None:
+    """Has what is submitted in this process handed to somebody, who answers for the run; nothing is started.
+
+    Args:
+        taker: Is given each submission; None for the usual way.
+    """
+    global _taker
+    _taker = taker
+
+
+def _started(submission: Submission, run: Callable[[str], Any]) -> Any:
+    if _taker is not None:
+        return _taker(submission)
+    from scriptstep.engine.coordinator import start
+
+    active = start(submission)
     remember(active)
-    return ScriptRun(experiment, active.run_id, _run_config=config.run_config)
+    return run(active.run_id)
+
+
+def _pipeline_run(submission: Submission, run_id: str, pipeline: Submittable) -> PipelineRun:
+    return PipelineRun(Experiment(submission.workspace, submission.experiment), run_id, _submitted=pipeline)
 
 
 def parameter_values(pipeline: Submittable, given: Mapping[str, Any] | None) -> dict[str, Any]:

@@ -1,0 +1,193 @@
+"""Running a user's script up to what it submits, which is planned instead of run."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from scriptstep.errors import ArgumentError, UserErrorException
+
+if TYPE_CHECKING:
+    from scriptstep.engine.submission import Submission
+    from scriptstep.run.plan import Plan
+
+__all__ = ["Changes", "Foreseen", "foresee", "recalled", "remember_script"]
+
+_LAST = "last-script.json"
+
+
+@dataclass(frozen=True)
+class Changes:
+    """What is taken to be other than it is, as the user typed it.
+
+    Attributes:
+        values: STEP.FLAG=VALUE, or NAME=VALUE of a parameter of the pipeline.
+        touched: Files.
+    """
+
+    values: Sequence[str] = ()
+    touched: Sequence[str] = ()
+
+
+@dataclass(frozen=True)
+class Foreseen:
+    """One pipeline that the script would submit.
+
+    Attributes:
+        experiment: Name of the experiment.
+        plan: What it would do.
+    """
+
+    experiment: str
+    plan: Plan
+
+
+class _NeedsTheRun(SystemExit):
+    """The script asks for something that only a run has: what follows cannot be looked at."""
+
+
+class _PlannedRun:
+    """Stands for a run that is not there: it can be waited for, and ends the script where it is asked for more."""
+
+    id = "planned"
+
+    def wait_for_completion(self, *args: Any, **kwargs: Any) -> str:
+        return "NotStarted"
+
+    def get_portal_url(self) -> str:
+        return ""
+
+    def __getattr__(self, name: str) -> Any:
+        if name.startswith("_"):
+            raise AttributeError(name)
+        raise _NeedsTheRun(0)
+
+
+def foresee(script: Sequence[str], changes: Changes, *, verbose: bool = False) -> tuple[int, list[Foreseen]]:
+    """Runs a script, and plans what it submits.
+
+    Args:
+        script: The file and its arguments, or `-m`, a module and its arguments.
+        changes: What is taken to be other than it is.
+        verbose: Show the whole traceback of an error of the script, too.
+
+    Returns:
+        The script's exit code, and what it would submit.
+
+    Raises:
+        UserErrorException: It cannot be read, or submits nothing.
+        ArgumentError: There is no such step, argument or parameter.
+    """
+    from scriptstep.cli.running import run_module, run_path
+    from scriptstep.run.submission import take_instead
+
+    # The script may go elsewhere.
+    touched = [Path(os.path.abspath(file)) for file in changes.touched]
+    found: list[Foreseen] = []
+    mistakes: list[UserErrorException] = []
+
+    def take(submission: Submission) -> _PlannedRun:
+        try:
+            found.append(Foreseen(submission.experiment, _planned(submission, changes.values, touched)))
+        except UserErrorException as mistake:
+            mistakes.append(mistake)
+            raise _NeedsTheRun(1) from None
+        return _PlannedRun()
+
+    take_instead(take)
+    try:
+        # What the script prints is none of the command's results.
+        with contextlib.redirect_stdout(sys.stderr):
+            if script[0] == "-m":
+                code = run_module(script[1], script[2:], verbose=verbose)
+            else:
+                code = run_path(script[0], script[1:], verbose=verbose)
+    finally:
+        take_instead(None)
+    if mistakes:
+        raise mistakes[0]
+    if code == 0 and not found:
+        raise UserErrorException(
+            f"{script[0]} submits no pipeline", help="a plan is made of what Experiment.submit or Pipeline.submit gets"
+        )
+    return code, found
+
+
+def _planned(submission: Submission, values: Sequence[str], touched: Sequence[Path]) -> Plan:
+    from scriptstep.cli.parameters import parameter_value
+    from scriptstep.graph import parse_parameter
+    from scriptstep.run.plan import plan_of
+
+    declared = submission.graph.params
+    steps = sorted({node.spec.name for node in submission.graph.module_nodes}, key=len, reverse=True)
+    arguments: list[tuple[str, str, str]] = []
+    for pair in values:
+        name, equals, value = pair.partition("=")
+        step = next((s for s in steps if name.startswith(f"{s}.")), None)
+        if not equals or (name not in declared and step is None):
+            known = ", ".join([*declared, *(f"{s}.--FLAG" for s in sorted(steps))])
+            raise ArgumentError(
+                f"--with {pair}: give STEP.--FLAG=VALUE, or NAME=VALUE of a parameter of the pipeline",
+                help=f"there are {known}",
+            )
+        if name in declared:
+            _, given = parameter_value(submission.workspace, declared, "--with", pair)
+            submission.parameters[name] = parse_parameter(declared[name], given)
+        else:
+            assert step is not None
+            arguments.append((step, name.removeprefix(f"{step}."), value))
+    return plan_of(submission, arguments, touched)
+
+
+# --- the script that was run or planned last
+
+
+def remember_script(script: Sequence[str], *, if_submitted: bool = False) -> None:
+    """Keeps which script was run or planned last, for commands that name none.
+
+    Args:
+        script: The file and its arguments, or `-m`, a module and its arguments.
+        if_submitted: Only where this process started a run.
+    """
+    if if_submitted and "scriptstep.run.waiting" not in sys.modules:
+        return
+    from scriptstep.workspace.place import find_place
+
+    home = find_place().home
+    if not home.is_dir():
+        return
+    aside = home / f".{_LAST}.{os.getpid()}"
+    # It is a convenience: a folder that cannot be written to costs nothing else.
+    with contextlib.suppress(OSError):
+        data = {"folder": os.getcwd(), "script": list(script)}
+        aside.write_text(json.dumps(data), encoding="utf-8")
+        os.replace(aside, home / _LAST)
+
+
+def recalled() -> list[str]:
+    """Returns: the script that was run or planned last, with its arguments.
+
+    Raises:
+        UserErrorException: There is none, or it was run from another folder.
+    """
+    from scriptstep.workspace.place import find_place
+
+    try:
+        data = json.loads((find_place().home / _LAST).read_text(encoding="utf-8"))
+        script, folder = [str(part) for part in data["script"]], str(data["folder"])
+    except (OSError, ValueError, KeyError, TypeError):
+        raise UserErrorException(
+            "no pipeline was planned or run here yet", help="name its file: scriptstep plan pipeline.py"
+        ) from None
+    if folder != os.getcwd():
+        raise UserErrorException(
+            f"the pipeline that was planned or run last, {script[0]}, was run from {folder}",
+            help="go there, or name the file",
+        )
+    return script

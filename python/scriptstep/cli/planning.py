@@ -1,0 +1,295 @@
+"""`scriptstep plan`, `explain`, `accept` and `key export`: what would happen, and why, before it costs anything."""
+
+from __future__ import annotations
+
+import argparse
+import json
+from collections.abc import Sequence
+from itertools import islice
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from scriptstep.console import emit, notice
+from scriptstep.console.text import escaped
+from scriptstep.errors import ArgumentError, NotRegisteredError, UserErrorException
+
+if TYPE_CHECKING:
+    from scriptstep.cli.command_table import CommandTable
+    from scriptstep.cli.foreseeing import Foreseen
+    from scriptstep.history import RunRow
+    from scriptstep.run.explained import Explained
+    from scriptstep.run.plan import Plan
+
+__all__ = ["PLACES", "add_commands", "split"]
+
+_PLAN_ABOUT = """Tell what each step of a pipeline would do, and why; nothing runs. Without FILE it is the pipeline
+that was planned or run last. What follows FILE goes to the script, but for the options below; after -- all does."""
+_PLAN_JSON = """--json prints {"version": 1, "plans": [{"experiment", "steps": [{"name", "verdict" (reused, run, run?,
+stuck), "reasons", "seconds" (the last time; null where it never ran), "bytes" (of the outputs that reuse need not make
+again, or null)}]}]}. "run?" is a step that runs only if a step above it writes something else than before.
+The exit code is 0; 1 where a step cannot run; with --exit-code 2 where a step would run, or may."""
+_EXPLAIN_ABOUT = """Tell why a step would run or be reused (FILE STEP), or why it did (RUN STEP): every difference from
+the last run in which it succeeded. Without FILE it is the pipeline that was planned or run last."""
+_EXPLAIN_JSON = """--json prints {"version": 1, "step", "verdict", "reasons", "against", "same_key", "differences":
+[{"kind", "name", "before", "after", "what", "parts", "diff"}], "not_compared"}; what a thing has not is null."""
+_ACCEPT_ABOUT = """Record that what differs in a step does not matter: its last result is used again, and each verdict
+says who accepted it and why. A later difference is a new one."""
+
+# Of the commands that take a script: how many words of their own come before the script's arguments.
+PLACES = {"plan": 1, "explain": 2, "accept": 2, "key": 3}
+_VALUED = frozenset({"--with", "--touch", "--against", "--because", "--output", "-o", "--color"})
+_FLAGS = frozenset({"--json", "--exit-code", "--full", "--undo", "--quiet", "-q", "--verbose", "-v", "--help", "-h"})
+
+
+class _Given(argparse.Namespace):
+    json: bool
+    verbose: bool
+    words: list[str]
+    changes: list[str]
+    touched: list[str]
+    exit_code: bool
+    against: str | None
+    full: bool
+    because: str
+    undo: bool
+    output: str | None
+
+
+def add_commands(table: CommandTable) -> None:
+    """Adds these commands.
+
+    Args:
+        table: The commands of the program.
+    """
+    plan = table.add(
+        "plan",
+        "tell what would run, what would be reused, and why; nothing runs",
+        _plan,
+        description=_PLAN_ABOUT,
+        epilog=_PLAN_JSON,
+        usage="%(prog)s [options] [FILE [ARGS...]]",
+    )
+    plan.add_argument("words", nargs="*", metavar="FILE", help="the script or notebook")
+    _add_changes(plan)
+    plan.add_argument("--exit-code", action="store_true", help="end with 2 where a step would run, or may")
+    plan.add_argument("--json", action="store_true", help="print it as JSON (see below)")
+
+    explain = table.add(
+        "explain",
+        "tell why a step would run or be reused, or why it did",
+        _explain,
+        description=_EXPLAIN_ABOUT,
+        epilog=_EXPLAIN_JSON,
+        usage="%(prog)s [options] [FILE | RUN] STEP [ARGS...]",
+    )
+    explain.add_argument("words", nargs="*", metavar="FILE STEP", help="the script, or a run; and the step's name")
+    _add_changes(explain)
+    explain.add_argument(
+        "--against", metavar="RUN", help="compare with that run, or with the file of an exported key (key export)"
+    )
+    explain.add_argument("--full", action="store_true", help="show every line and file that changed")
+    explain.add_argument("--json", action="store_true", help="print it as JSON (see below)")
+
+    accept = table.add(
+        "accept",
+        "record that what differs in a step does not matter",
+        _accept,
+        description=_ACCEPT_ABOUT,
+        usage="%(prog)s [options] [FILE] STEP --because WHY",
+    )
+    accept.add_argument("words", nargs="*", metavar="FILE STEP", help="the script, and the step's name")
+    accept.add_argument("--because", metavar="WHY", default="", help="why it does not matter; shown with each verdict")
+    accept.add_argument("--undo", action="store_true", help="take back what was accepted")
+
+    key = table.group("key", "write a step's key to a file, to compare it elsewhere")
+    export = key.add(
+        "export",
+        "write a step's key to a file: `scriptstep explain FILE STEP --against KEY.json` compares it elsewhere",
+        _export,
+        usage="%(prog)s [options] [FILE | RUN] STEP [ARGS...]",
+    )
+    export.add_argument("words", nargs="*", metavar="FILE STEP", help="the script, or a run; and the step's name")
+    export.add_argument("-o", "--output", metavar="KEY.json", help="the file; standard output where it is not given")
+
+
+def _add_changes(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--with",
+        action="append",
+        default=[],
+        dest="changes",
+        metavar="STEP.--FLAG=VALUE",
+        help="if this argument were another; NAME=VALUE for a parameter of the pipeline",
+    )
+    parser.add_argument(
+        "--touch", action="append", default=[], dest="touched", metavar="PATH", help="if this file were another"
+    )
+
+
+def split(given: Sequence[str]) -> tuple[list[str], list[str]]:
+    """Parts a command line into what is the command's own and the script's arguments.
+
+    Args:
+        given: The command line, from the command on.
+
+    Returns:
+        What follows the command's words goes to the script, but for the options that the command knows; after `--`
+        all of it does.
+    """
+    own, left = [given[0]], PLACES[given[0]]
+    script: list[str] = []
+    tokens = iter(given[1:])
+    for token in tokens:
+        name, equals, _ = token.partition("=")
+        if token == "--":
+            return own, [*script, *tokens]
+        if token == "-m" and left:
+            return own, [token, *tokens]
+        if name in _VALUED:
+            own += [token] if equals else [token, *islice(tokens, 1)]
+        elif token in _FLAGS or (left and token.startswith("-")):
+            own.append(token)
+        elif left:
+            left -= 1
+            own.append(token)
+        else:
+            script.append(token)
+    return own, script
+
+
+# --- what they do
+
+
+def _plan(options: _Given, script: list[str]) -> int:
+    code, found = _foreseen([*options.words, *script], options)
+    if options.json:
+        plans = [{"experiment": one.experiment, "steps": one.plan.to_json()["steps"]} for one in found]
+        emit(json.dumps({"version": 1, "plans": plans}, indent=2, ensure_ascii=False))
+    else:
+        for one in found:
+            if len(found) > 1:
+                emit(f"{escaped(one.experiment)}:")
+            emit(str(one.plan))
+        _tell_next(found, options.words[:1])
+    if code or any(one.plan.is_stuck for one in found):
+        return code or 1
+    return 2 if options.exit_code and any(one.plan.would_run for one in found) else 0
+
+
+def _tell_next(found: Sequence[Foreseen], file: Sequence[str]) -> None:
+    for one in found:
+        for step in one.plan.steps:
+            if step.outlook == "run" and step.seconds is not None:
+                words = " ".join([*file, _typed(step.name)])
+                notice(f"see why: scriptstep explain {words}")
+                return
+
+
+def _typed(word: str) -> str:
+    import shlex
+
+    return shlex.quote(word)
+
+
+def _explain(options: _Given, script: list[str]) -> int:
+    found = _explained(options, script)
+    if options.json:
+        emit(json.dumps(found.to_json(), indent=2, ensure_ascii=False))
+    else:
+        emit(found.text(options.full))
+    return 0
+
+
+def _explained(options: _Given, script: list[str]) -> Explained:
+    if (row := _step_run(options.words)) is not None:
+        from scriptstep.cli.listing import history_here
+        from scriptstep.content import ContentStore
+        from scriptstep.engine.explanation import explain_run
+        from scriptstep.run.explained import Explained
+
+        place, history = history_here()
+        assert history is not None
+        return Explained(explain_run(history, ContentStore(place.home), place.home, row, options.against))
+    plan, step = _planned_step(options, script)
+    return plan.explain(step, options.against)
+
+
+def _export(options: _Given, script: list[str]) -> int:
+    if (row := _step_run(options.words)) is not None:
+        from scriptstep.cli.listing import history_here
+        from scriptstep.content import ContentStore
+        from scriptstep.engine.explanation import export_run
+
+        place, history = history_here()
+        assert history is not None
+        text = export_run(history, ContentStore(place.home), place.home, row)
+    else:
+        plan, step = _planned_step(options, script)
+        text = plan.export_key(step)
+    if options.output is None:
+        emit(text)
+        return 0
+    try:
+        Path(options.output).write_text(text + "\n", encoding="utf-8")
+    except OSError as error:
+        raise UserErrorException(f"{options.output} cannot be written: {error.strerror}") from error
+    return 0
+
+
+def _accept(options: _Given, script: list[str]) -> int:
+    if not options.undo and not options.because.strip():
+        raise ArgumentError("why does the difference not matter?", help='scriptstep accept STEP --because "..."')
+    plan, step = _planned_step(options, script)
+    emit(plan.withdraw(step) if options.undo else plan.accept(step, options.because.strip()))
+    return 0
+
+
+# --- what they are about
+
+
+def _foreseen(script: Sequence[str], options: _Given) -> tuple[int, list[Foreseen]]:
+    from scriptstep.cli.foreseeing import Changes, foresee, recalled, remember_script
+
+    given = list(script) or recalled()
+    changes = Changes(getattr(options, "changes", ()), getattr(options, "touched", ()))
+    code, found = foresee(given, changes, verbose=options.verbose)
+    if found:
+        remember_script(given)
+    return code, found
+
+
+def _planned_step(options: _Given, script: list[str]) -> tuple[Plan, str]:
+    """Plans the script that the words name, and finds the step in it."""
+    if not options.words:
+        raise ArgumentError("which step?", help="name it: scriptstep explain pipeline.py STEP")
+    *file, step = options.words
+    code, found = _foreseen([*file, *script] if file else script, options)
+    if code:
+        raise UserErrorException(f"the script ended with exit code {code}: there is no plan")
+    for one in found:
+        if any(planned.name == step for planned in one.plan.steps):
+            return one.plan, step
+    # It says which there are.
+    found[0].plan[step]
+    raise AssertionError("unreachable")
+
+
+def _step_run(words: Sequence[str]) -> RunRow | None:
+    """Returns: the step run that RUN STEP names; None where the first word is a script, or there is but one word."""
+    if len(words) != 2 or Path(words[0]).exists():
+        return None
+    from scriptstep.cli.listing import one_run
+
+    run, step = words
+    try:
+        _, history, row = one_run(run)
+    except NotRegisteredError:
+        if run.endswith((".py", ".ipynb")):
+            return None
+        raise
+    steps = [row] if row.kind != "pipeline" else history.runs(parent=row.id, kind="step")
+    for one in steps:
+        if one.name == step or row.kind != "pipeline":
+            return one
+    known = ", ".join(sorted({one.name for one in steps})) or "none"
+    raise NotRegisteredError(f"run {row.id[:4]} has no step '{step}'; it has {known}")
