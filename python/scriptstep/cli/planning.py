@@ -209,7 +209,7 @@ def _explained(options: _Given, script: list[str]) -> Explained:
 
         place, history = history_here()
         assert history is not None
-        return Explained(explain_run(history, ContentStore(place.home), place.home, row, options.against))
+        return Explained(explain_run(history, ContentStore(place.home / "trees"), place.home, row, options.against))
     plan, step = _planned_step(options, script)
     return plan.explain(step, options.against)
 
@@ -222,7 +222,7 @@ def _export(options: _Given, script: list[str]) -> int:
 
         place, history = history_here()
         assert history is not None
-        text = export_run(history, ContentStore(place.home), place.home, row)
+        text = export_run(history, ContentStore(place.home / "trees"), place.home, row)
     else:
         plan, step = _planned_step(options, script)
         text = plan.export_key(step)

@@ -223,13 +223,24 @@ def _arguments(new: list[list[list[str]]], old: list[list[list[str]]]) -> list[D
     found: list[Difference] = []
     a, b = ([tuple(map(tuple, argument)) for argument in side] for side in (old, new))
     for tag, i, j, k, m in difflib.SequenceMatcher(None, a, b, autojunk=False).get_opcodes():
-        if tag == "equal":
-            continue
-        flag = next((x for x in map(_told, reversed(new[max(k - 1, 0) : k])) if x.startswith("-")), "")
-        before, after = (" ".join(map(_told, some)) or "(none)" for some in (old[i:j], new[k:m]))
-        change = f"{before} -> {after}" if before != after else "changed"
-        found.append(Difference("argument", flag, before, after, f"{flag or 'argument'} {change}"))
+        if tag == "replace" and j - i == m - k:
+            # As many as before: one was put in the place of each.
+            found += [_argument(old[i + n : i + n + 1], new, k + n, k + n + 1) for n in range(j - i)]
+        elif tag != "equal":
+            found.append(_argument(old[i:j], new, k, m))
     return found
+
+
+def _argument(old: list[list[list[str]]], new: list[list[list[str]]], start: int, end: int) -> Difference:
+    flag = next((x for x in map(_told, new[max(start - 1, 0) : start]) if x.startswith("-") and "=" not in x), "")
+    before, after = (" ".join(map(_told, some)) or "(none)" for some in (old, new[start:end]))
+    # One that is a flag itself says what it is.
+    is_flag = before.startswith("-") and after.startswith("-")
+    if is_flag:
+        flag = after.partition("=")[0] if "=" in after else ""
+    what = "" if is_flag else flag or "argument"
+    change = f"{before} -> {after}" if before != after else f"{flag if is_flag else ''} changed"
+    return Difference("argument", flag, before, after, f"{what} {change}".strip())
 
 
 def _told(argument: list[list[str]]) -> str:

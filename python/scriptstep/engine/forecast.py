@@ -77,6 +77,7 @@ class Forecaster:
         """
         if not self._made:
             self.planner.read_contents()
+            self.planner.look_for_touched()
             for node_id in self._order:
                 self._made[node_id] = self._one(node_id)
             self.planner.tell_untouched()

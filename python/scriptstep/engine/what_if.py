@@ -104,6 +104,11 @@ class WhatIfPlanner(Planner):
         self._hit: set[Path] = set()
         self._left_out: dict[Path, Explanation] = {}
 
+    def look_for_touched(self) -> None:
+        """Finds which steps notice the touched files, those whose keys cannot be known among them."""
+        for spec in self._specs.values():
+            self.touched_in(spec, counted(spec, self._contents[spec.source_directory]))
+
     def touched_in(self, spec: StepSpec, content: Manifest) -> list[str]:
         """Returns: which of the touched files count as a step's code, as paths in its source directory."""
         found: list[str] = []
