@@ -264,6 +264,8 @@ class _Coordinator:
             executor.close()
             self._keep_git(git)
         self._tell_not_run()
+        for found in self._recorder.defeats():
+            console().send(Notice("warning", found.text, found.help))
         self._store.sync(self._recorder.trees)
 
     def _keep_git(self, git: GitSources) -> None:

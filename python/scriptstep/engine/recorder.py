@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import scriptstep.runtime
 from scriptstep.content import ContentStore
 from scriptstep.engine.attempt import Attempt, Status
+from scriptstep.engine.defeats import Defeat, defeats
 from scriptstep.engine.effects import EventTaker, Target, reenact
 from scriptstep.engine.mlflow_files import read_mlflow
 from scriptstep.engine.outputs import Collected, Destinations, adopt_artifacts, adopt_outputs, register_output
@@ -71,6 +72,7 @@ class Recorder:
         )
         self._destinations = Destinations(self._datastore, store)
         self.trees: set[str] = set()
+        self._ran: list[str] = []
 
     # --- an attempt
 
@@ -176,6 +178,7 @@ class Recorder:
             )
         self._done(plan, collected.trees, plan.row.id)
         self._planner.recorded.add(result)
+        self._ran.append(plan.spec.name)
         self.trees |= {artifacts}
         shutil.rmtree(plan.folder.code, ignore_errors=True)
         told = [", ".join(plan.verdict.reasons), *self._outcome(plan, collected), *plan.verdict.notes]
@@ -207,6 +210,10 @@ class Recorder:
             plan.row.id, status=status_text, ended=now(), exit_code=code, error=dict(error), **fields
         )
         shutil.rmtree(plan.folder.code, ignore_errors=True)
+
+    def defeats(self) -> list[Defeat]:
+        """Returns: what keeps the steps that ran from ever being reused."""
+        return [] if self._s.alone else defeats(self._history, self._store, self._workspace.name, self._ran)
 
     # --- reuse
 

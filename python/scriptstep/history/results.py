@@ -82,6 +82,14 @@ class ResultRecords(Database):
         )
         return RESULTS.read(found) if found else None
 
+    def results_of_step(self, workspace: str, step_name: str, most: int) -> list[ResultRow]:
+        """Returns: the newest results of steps of a name, the newest first."""
+        found = self._read(
+            f"SELECT {RESULTS.list} FROM results WHERE workspace = ? AND step_name = ? ORDER BY id DESC LIMIT ?",
+            (workspace, step_name, most),
+        )
+        return [RESULTS.read(r) for r in found]
+
     def recent_results(self, workspace: str, most: int) -> list[ResultRow]:
         """Returns: the newest results of all steps, the newest first."""
         found = self._read(
