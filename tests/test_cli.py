@@ -190,6 +190,10 @@ def test_help_names_every_command_and_nothing_else() -> None:
     assert [line.split()[0] for line in listed] == [
         "run",
         "runs",
+        "plan",
+        "explain",
+        "accept",
+        "key",
         "logs",
         "cancel",
         "files",

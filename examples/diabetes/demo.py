@@ -1,4 +1,4 @@
-"""Run the example four times, as a user would, and show what ran, what was reused, and why.
+"""Run the example four times, as a user would, and show what ran, what was reused, and why; then plan a fifth run.
 
     make demo
 
@@ -53,7 +53,7 @@ def run_pipeline(scratch: Path, turn: Turn) -> float:
         with (scratch / "prepare" / "prepare.py").open("a", encoding="utf-8") as script:
             script.write("\n# Ten features of 442 patients, and how their diabetes progressed within a year.\n")
     command = [str(SCRIPTSTEP), "run", "pipeline.py", *turn.arguments]
-    print(f"\n$ {' '.join(['scriptstep', *command[1:]])}   # {turn.title}", file=sys.stderr, flush=True)
+    print(f"\n{' '.join(['scriptstep', *command[1:]])}   # {turn.title}", file=sys.stderr, flush=True)
     began = time.perf_counter()
     done = subprocess.run(command, cwd=scratch, stdin=subprocess.DEVNULL, stdout=sys.stderr, check=False)
     if done.returncode:
@@ -104,6 +104,20 @@ def show_results(workspace: Workspace, run: PipelineRun, scratch: Path) -> None:
         print(f"  {os.path.relpath(path)}")
 
 
+def show_plan(scratch: Path) -> None:
+    """Edit a file, and print what would happen then, and why: nothing runs."""
+    models = scratch / "train" / "models.py"
+    edited = models.read_text("utf-8").replace("max_depth=depth, ", "max_depth=depth, min_samples_leaf=5, ")
+    models.write_text(edited, encoding="utf-8")
+    print("\n5. before a fifth run: train/models.py was edited, and --depth is 7 (nothing runs)")
+    for words in (["plan", "pipeline.py"], ["explain", "pipeline.py", "train-tree"]):
+        command = [*words, "--depth", "7"]
+        print(f"\n{' '.join(['scriptstep', *command])}", flush=True)
+        done = subprocess.run([str(SCRIPTSTEP), *command], cwd=scratch, stdin=subprocess.DEVNULL, check=False)
+        if done.returncode:
+            sys.exit(done.returncode)
+
+
 def main() -> None:
     """Run the turns, then show all of them in one table."""
     parser = argparse.ArgumentParser(description="Run the diabetes example four times.")
@@ -122,6 +136,7 @@ def main() -> None:
     for number, (turn, run) in enumerate(zip(TURNS, reversed(runs), strict=True)):
         show_run(number + 1, turn, took[number], run)
     show_results(workspace, runs[0], scratch)
+    show_plan(scratch)
     print(f"\nThe runs are kept: cd {os.path.relpath(scratch)}, then scriptstep runs")
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import shlex
 from collections.abc import Sequence
 from itertools import islice
 from pathlib import Path
@@ -170,25 +171,19 @@ def _plan(options: _Given, script: list[str]) -> int:
             if len(found) > 1:
                 emit(f"{escaped(one.experiment)}:")
             emit(str(one.plan))
-        _tell_next(found, options.words[:1])
+        _tell_next(found, [*options.words, *script])
     if code or any(one.plan.is_stuck for one in found):
         return code or 1
     return 2 if options.exit_code and any(one.plan.would_run for one in found) else 0
 
 
-def _tell_next(found: Sequence[Foreseen], file: Sequence[str]) -> None:
+def _tell_next(found: Sequence[Foreseen], script: Sequence[str]) -> None:
     for one in found:
         for step in one.plan.steps:
             if step.outlook == "run" and step.seconds is not None:
-                words = " ".join([*file, _typed(step.name)])
-                notice(f"see why: scriptstep explain {words}")
+                words = [*script[:1], step.name, *script[1:]] if script[:1] != ["-m"] else [step.name]
+                notice(f"see why: scriptstep explain {shlex.join(words)}")
                 return
-
-
-def _typed(word: str) -> str:
-    import shlex
-
-    return shlex.quote(word)
 
 
 def _explain(options: _Given, script: list[str]) -> int:
