@@ -20,8 +20,6 @@ if TYPE_CHECKING:
 __all__ = ["Plan", "PlannedStep", "plan_of"]
 
 _JSON_VERSION = 1
-# A sum of times of steps that takes none is no news.
-_WORTH_S = 0.05
 
 
 @dataclass(frozen=True)
@@ -211,10 +209,9 @@ class Plan(Sequence[PlannedStep]):
         if by["reused"]:
             saved = sum(s.seconds or 0.0 for s in by["reused"])
             amount = sum(s.size or 0 for s in by["reused"])
-            worth = [duration(saved)] if saved >= _WORTH_S else []
-            worth += [size(amount)] if amount else []
+            worth = duration(saved) + (f" and {size(amount)}" if amount else "")
             reused = "all" if not parts and len(by["reused"]) > 1 else f"{len(by['reused']):,}"
-            told += ("; " if told else "") + f"{reused} reused" + (f": {' and '.join(worth)} saved" if worth else "")
+            told += ("; " if told else "") + f"{reused} reused: {worth} saved"
         return told or "the pipeline has no steps"
 
 
