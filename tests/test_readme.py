@@ -72,6 +72,7 @@ def masked(text: str) -> list[str]:
     text = re.sub(r"\brun [0-9a-f]{4,}\b", "run ID", text)
     text = re.sub(r"\bin TIME; TIME saved|\bin TIME", "in TIME", text)
     text = re.sub(r"\b\d+ at once\b", "N at once", text)
+    text = text.replace("TIME to TIME", "TIME")
     text = re.sub(r"\baccepted by \S+", "accepted by NAME", text)
     return [re.sub(r"\s+", " ", line).strip() for line in text.splitlines() if line.strip()]
 
