@@ -6,7 +6,6 @@ import os
 import threading
 import time
 import traceback
-import uuid
 from collections import deque
 from collections.abc import Sequence
 from dataclasses import replace
@@ -24,12 +23,11 @@ from scriptstep.engine.executors.local import LocalExecutor
 from scriptstep.engine.planner import Planner, StepPlan
 from scriptstep.engine.processes import failed_rank
 from scriptstep.engine.recorder import Recorder
-from scriptstep.engine.run_lock import RunLock
-from scriptstep.engine.staging import plain
+from scriptstep.engine.run_record import RunRecord
 from scriptstep.engine.submission import Submission
 from scriptstep.errors import AzureMLException
 from scriptstep.graph import StepSpec
-from scriptstep.history import RunRow, now
+from scriptstep.history import now
 
 __all__ = ["start"]
 
@@ -64,7 +62,6 @@ class _Coordinator:
         self._workspace = submission.workspace
         self._history, self._store = submission.catalog.history, submission.catalog.store
         self._home = self._workspace._place.home
-        self.run_id = self._free_id()
         self._order = submission.graph.order()
         self._specs: dict[str, StepSpec] = {n.node_id: n.spec for n in submission.graph.module_nodes}
         self._jobs = max(1, submission.jobs or os.cpu_count() or 1)
@@ -74,87 +71,8 @@ class _Coordinator:
         self._counts = {"ran": 0, "reused": 0, "failed": 0, "not run": 0, "cancelled": 0}
         self._saved_s = 0.0
         self._next_cancel_look = 0.0
-        self._record_run()
-
-    # --- the run's own record
-
-    def _free_id(self) -> str:
-        # A run's folder is named by the beginning of its id.
-        while True:
-            run_id = str(uuid.uuid4())
-            try:
-                (self._home / "runs" / run_id[:8]).mkdir(parents=True)
-            except FileExistsError:
-                continue
-            return run_id
-
-    def _record_run(self) -> None:
-        directory = Path("runs") / self.run_id[:8]
-        folder = self._home / directory
-        self._lock = RunLock(folder)
-        self._rows: dict[str, RunRow] = {}
-        stamp = now()
-        common: dict[str, Any] = {"workspace": self._workspace.name, "experiment": self._s.experiment, "created": stamp}
-        with self._history.transaction():
-            self._history.add_experiment(self._workspace.name, self._s.experiment)
-            if self._s.alone:
-                self._run_row = self._record_alone(common, str(directory))
-                return
-            self._run_row = self._history.add_run(
-                RunRow(
-                    **common,
-                    id=self.run_id,
-                    kind="pipeline",
-                    name=self._s.display_name or self._s.experiment,
-                    directory=str(directory),
-                    description=self._s.description,
-                    owner=self._lock.owner,
-                    details={
-                        "pipeline_outputs": {k: list(v) for k, v in self._s.pipeline_outputs.items()},
-                        "pipeline_id": self._s.pipeline_id,
-                    },
-                )
-            )
-            if self._s.tags:
-                self._history.set_tags(self.run_id, self._s.tags)
-            taken: set[str] = {"artifacts"}
-            for node_id in self._order:
-                spec = self._specs[node_id]
-                name = _untaken(plain(spec.name), taken)
-                self._rows[node_id] = self._history.add_run(
-                    RunRow(
-                        **common,
-                        id=str(uuid.uuid4()),
-                        kind="step",
-                        name=spec.name,
-                        parent=self.run_id,
-                        root=self.run_id,
-                        directory=str(directory / name),
-                        node_id=node_id,
-                        script=spec.script_name or None,
-                        compute=spec.compute[0] if spec.compute else None,
-                    )
-                )
-
-    def _record_alone(self, common: dict[str, Any], directory: str) -> RunRow:
-        ((node_id, spec),) = self._specs.items()
-        row = self._rows[node_id] = self._history.add_run(
-            RunRow(
-                **common,
-                id=self.run_id,
-                kind="script",
-                name=self._s.display_name or spec.name,
-                parent=self._s.parent.id if self._s.parent else None,
-                directory=directory,
-                description=self._s.description,
-                node_id=node_id,
-                script=spec.script_name or None,
-                compute=spec.compute[0] if spec.compute else None,
-                owner=self._lock.owner,
-            )
-        )
-        self._history.set_tags(self.run_id, self._s.tags)
-        return row
+        self._record = RunRecord(submission, self._specs, self._order)
+        self.run_id, self._run_row, self._rows = self._record.id, self._record.row, self._record.rows
 
     # --- the thread
 
@@ -217,7 +135,7 @@ class _Coordinator:
         except BaseException as fault:
             run.error = run.error or fault
         finally:
-            self._lock.release()
+            self._record.release()
             run._ended.set()
 
     def _coordinate(self, run: ActiveRun) -> None:
@@ -450,12 +368,3 @@ class _Coordinator:
                 if name is not None:
                     found[node_id] = name
         return found
-
-
-def _untaken(name: str, taken: set[str]) -> str:
-    chosen, count = name[:80], 1
-    while chosen.lower() in taken:
-        count += 1
-        chosen = f"{name[:80]}-{count}"
-    taken.add(chosen.lower())
-    return chosen
