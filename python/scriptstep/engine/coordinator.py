@@ -12,11 +12,22 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from scriptstep.console import Notice, RunEnded, RunStarted, StepEnded, StepStarted, Verdict, console, notice
+from scriptstep.console import (
+    Notice,
+    RunEnded,
+    RunStarted,
+    StepEnded,
+    StepStarted,
+    StepWaiting,
+    Verdict,
+    console,
+    notice,
+)
 from scriptstep.console.log_tail import log_tail
 from scriptstep.data.transfer import TransferCancelled, cancel_when
 from scriptstep.engine.active_run import ActiveRun, remember
 from scriptstep.engine.attempt import State, Status
+from scriptstep.engine.claims import Claims
 from scriptstep.engine.endings import why_ended, why_refused
 from scriptstep.engine.executors.git_source import GitSources
 from scriptstep.engine.executors.local import LocalExecutor
@@ -66,6 +77,7 @@ class _Coordinator:
         self._specs: dict[str, StepSpec] = {n.node_id: n.spec for n in submission.graph.module_nodes}
         self._jobs = max(1, submission.jobs or os.cpu_count() or 1)
         self._running: dict[str, StepPlan] = {}
+        self._ending: set[str] = set()
         self._failed: dict[str, str] = {}
         self._cancelled = False
         self._counts = {"ran": 0, "reused": 0, "failed": 0, "not run": 0, "cancelled": 0}
@@ -153,32 +165,39 @@ class _Coordinator:
                 below[other].append(node_id)
         ready = deque(n for n in self._order if not waiting[n])
         to_run: deque[StepPlan] = deque()
+        self._claims = Claims(self._home / "claims", self._workspace.name, self.run_id)
         executor = LocalExecutor(self._jobs)
         cancel_when(lambda: self._is_cancel_asked(run))
         git = GitSources({spec.source_directory for spec in self._specs.values()} - set(self._s.contents))
         try:
-            while ready or to_run or self._running:
-                self._look_for_cancel(run, executor, to_run)
+            while ready or to_run or self._running or self._claims:
+                self._look_for_cancel(run)
                 if self._stopping:
+                    self._stop_running(executor)
                     ready.clear()
                     to_run.clear()
+                    self._claims.forget_waiting()
                 done: list[str] = []
                 while ready and len(to_run) + len(self._running) < self._jobs * 4:
                     done += self._decide(ready.popleft(), to_run)
+                again: list[str] = []
                 while (plan := self._next_to_run(to_run)) is not None:
-                    done += self._launch(plan, executor)
-                if self._running and not done:
+                    if self._claimed(plan, again):
+                        done += self._launch(plan, executor)
+                if (self._running or self._claims) and not (done or again):
                     executor.wait(_POLL_S)
                 done += self._collect(executor)
+                again += self._look_at_claims()
+                ready.extendleft(again)
                 for node_id in done:
+                    self._claims.give_back(node_id)
                     for other in below[node_id]:
                         waiting[other].discard(node_id)
                         if not waiting[other]:
                             ready.append(other)
-                if self._failed and not self._s.continue_on_step_failure and self._running and not self._stopping:
-                    self._stop_running(executor)
         finally:
             executor.close()
+            self._claims.close()
             self._keep_git(git)
         self._tell_not_run()
         self._store.sync(self._recorder.trees)
@@ -238,6 +257,25 @@ class _Coordinator:
                 to_run.remove(plan)
                 return plan
         return None
+
+    def _claimed(self, plan: StepPlan, again: list[str]) -> bool:
+        """Tells whether a step may run, and no other run does its work; else it waits, or goes into `again`."""
+        if not plan.reusable:
+            return True
+        if not self._claims.take(plan.node_id, plan.key):
+            return False
+        if self._planner.is_outdated(plan):
+            self._claims.give_back(plan.node_id)
+            again.append(plan.node_id)
+            return False
+        return True
+
+    def _look_at_claims(self) -> list[str]:
+        """Tells for whom steps wait. Returns those whose wait is over, to be planned again."""
+        freed, news = self._claims.look()
+        for node_id, other in news.items():
+            console().send(StepWaiting(self._specs[node_id].name, other, self.run_id))
+        return freed
 
     def _launch(self, plan: StepPlan, executor: LocalExecutor) -> list[str]:
         try:
@@ -325,10 +363,9 @@ class _Coordinator:
 
     # --- the end
 
-    def _look_for_cancel(self, run: ActiveRun, executor: LocalExecutor, to_run: deque[StepPlan]) -> None:
+    def _look_for_cancel(self, run: ActiveRun) -> None:
         if not self._cancelled and self._is_cancel_asked(run):
             self._cancelled = True
-            self._stop_running(executor)
 
     def _is_cancel_asked(self, run: ActiveRun) -> bool:
         if run._cancel.is_set():
@@ -342,7 +379,8 @@ class _Coordinator:
         return run._cancel.is_set()
 
     def _stop_running(self, executor: LocalExecutor) -> None:
-        for handle in list(self._running):
+        for handle in self._running.keys() - self._ending:
+            self._ending.add(handle)
             executor.cancel(handle)
 
     def _tell_not_run(self) -> None:

@@ -66,6 +66,8 @@ class StepPlan:
         interpreter: The Python that runs it.
         verdict: Reuse or run.
         previous: The last result of a step of its name, or None.
+        reusable: Whether an earlier result may stand for it.
+        newest: Id of the newest result of its key when the verdict was given.
         guards: Trees that it is handed on, with their rows before it starts.
         taker: Takes its events in.
         handle: The executor's handle, once it is submitted.
@@ -84,6 +86,8 @@ class StepPlan:
     interpreter: str
     verdict: Verdict
     previous: ResultRow | None
+    reusable: bool = True
+    newest: int = 0
     guards: dict[str, Any] = field(default_factory=dict)
     taker: EventTaker | None = None
     handle: str = ""
@@ -224,7 +228,10 @@ class Planner:
             interpreter=interpreter,
             verdict=Verdict(None),
             previous=self._history.latest_result(self._workspace.name, spec.name),
+            reusable=spec.allow_reuse and not (self._s.alone or self._s.regenerate_outputs),
         )
+        if plan.reusable:
+            plan.newest = self._history.newest_result(self._workspace.name, plan.key)
         plan.verdict = self._verdict(plan)
         if note:
             plan.verdict = replace(plan.verdict, notes=(*plan.verdict.notes, note))
@@ -247,6 +254,10 @@ class Planner:
                     "scriptstep.toml, or environment.python.interpreter_path",
                 )
             )
+
+    def is_outdated(self, plan: StepPlan) -> bool:
+        """Returns: whether a result of its key came since the verdict."""
+        return self._history.newest_result(self._workspace.name, plan.key) > plan.newest
 
     def read_again(self, what: str, args: Mapping[str, Any]) -> str:
         """Reads what a step read, now; `parent` stands for this run.
