@@ -13,7 +13,9 @@ from scriptstep.console.events import (
     RunStarted,
     StepEnded,
     StepLine,
+    StepRetried,
     StepStarted,
+    StepWaiting,
     Verdict,
 )
 from scriptstep.console.output import Console, configure, console, emit, emit_bytes, notice, report, set_console
@@ -27,7 +29,9 @@ __all__ = [
     "RunStarted",
     "StepEnded",
     "StepLine",
+    "StepRetried",
     "StepStarted",
+    "StepWaiting",
     "Verdict",
     "configure",
     "console",

@@ -6,7 +6,19 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal, TypeAlias
 
-__all__ = ["Event", "Level", "Notice", "RunEnded", "RunStarted", "StepEnded", "StepLine", "StepStarted", "Verdict"]
+__all__ = [
+    "Event",
+    "Level",
+    "Notice",
+    "RunEnded",
+    "RunStarted",
+    "StepEnded",
+    "StepLine",
+    "StepRetried",
+    "StepStarted",
+    "StepWaiting",
+    "Verdict",
+]
 
 Level = Literal["note", "warning", "error"]
 Verdict = Literal["ran", "reused", "failed", "not run", "cancelled"]
@@ -58,6 +70,42 @@ class StepLine:
 
     step: str
     text: str
+    run_id: str = ""
+
+
+@dataclass(frozen=True)
+class StepWaiting:
+    """A step waits for another run, which runs the same step.
+
+    Attributes:
+        step: Its name.
+        other: Id of the other run.
+        run_id: Id of the pipeline run; empty for the run that started last.
+    """
+
+    step: str
+    other: str
+    run_id: str = ""
+
+
+@dataclass(frozen=True)
+class StepRetried:
+    """A step failed, and is going to be tried again.
+
+    Attributes:
+        step: Its name.
+        retry: Which retry comes, from 1.
+        retries: How many there may be.
+        delay: Seconds until then.
+        reason: How the attempt ended.
+        run_id: Id of the pipeline run; empty for the run that started last.
+    """
+
+    step: str
+    retry: int
+    retries: int
+    delay: float
+    reason: str
     run_id: str = ""
 
 
@@ -126,4 +174,4 @@ class Notice:
     help: str | None = None
 
 
-Event: TypeAlias = RunStarted | StepStarted | StepLine | StepEnded | RunEnded | Notice
+Event: TypeAlias = RunStarted | StepWaiting | StepStarted | StepLine | StepRetried | StepEnded | RunEnded | Notice

@@ -8,10 +8,19 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from scriptstep.console.events import Event, RunEnded, RunStarted, StepEnded, StepLine, StepStarted
+from scriptstep.console.events import (
+    Event,
+    RunEnded,
+    RunStarted,
+    StepEnded,
+    StepLine,
+    StepRetried,
+    StepStarted,
+    StepWaiting,
+)
 from scriptstep.console.follow import Follower
 from scriptstep.console.plain import PlainConsole
-from scriptstep.console.telling import Amount, Line, Style
+from scriptstep.console.telling import Amount, Line, Style, waiting_for
 from scriptstep.console.text import cells, clip, duration, log_line, padded
 
 if TYPE_CHECKING:
@@ -33,6 +42,7 @@ _STYLES: dict[Style, str] = {
 }
 _PER_SECOND = 8
 _ROWS_KEPT_FREE = 3
+_RUNS, _WAITS = "running ", "waiting "
 
 
 @dataclass
@@ -42,6 +52,7 @@ class _Running:
     since: float = field(default_factory=time.monotonic)
     log: Follower | None = None
     last: str = ""
+    word: str = _RUNS
 
 
 class LiveConsole(PlainConsole):
@@ -69,6 +80,15 @@ class LiveConsole(PlainConsole):
                 log = Follower(event.log) if event.log else None
                 run = event.run_id or self._last_run
                 self._running[run, event.step] = _Running(event.step, run, log=log)
+            elif isinstance(event, StepWaiting):
+                # It comes and goes: what came of it is the line that stays.
+                run = event.run_id or self._last_run
+                self._running[run, event.step] = _Running(event.step, run, last=waiting_for(event), word=_WAITS)
+                return
+            elif isinstance(event, StepRetried):
+                run = event.run_id or self._last_run
+                told = f"for retry {event.retry} of {event.retries}"
+                self._running[run, event.step] = _Running(event.step, run, last=told, word=_WAITS)
             elif isinstance(event, StepLine):
                 if found := self._running.get((event.run_id or self._last_run, event.step)):
                     found.last = event.text
@@ -148,7 +168,7 @@ class LiveConsole(PlainConsole):
         head = f"  {self._teller.name(running.run, running.step)}"
         clock = padded(duration(time.monotonic() - running.since), 9)
         rest = clip(log_line(running.last), max(0, width - cells(head) - 8 - 9 - 1))
-        return [(head, ""), ("running ", "strong"), (clock, ""), (rest, "dim")]
+        return [(head, ""), (running.word, "strong" if running.word == _RUNS else "dim"), (clock, ""), (rest, "dim")]
 
 
 def _text(line: Line) -> Text:

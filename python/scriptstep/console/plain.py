@@ -7,7 +7,7 @@ import threading
 from collections.abc import Sequence
 from typing import TextIO
 
-from scriptstep.console.events import Event, RunEnded, RunStarted, StepEnded, StepLine, StepStarted
+from scriptstep.console.events import Event, RunEnded, RunStarted, StepEnded, StepLine, StepRetried, StepStarted
 from scriptstep.console.follow import Follower
 from scriptstep.console.telling import Amount, Line, Style, Teller
 
@@ -71,7 +71,7 @@ class PlainConsole:
             if isinstance(event, RunStarted):
                 self._runs.add(event.run_id)
                 self._last_run = event.run_id
-            if isinstance(event, (StepEnded, RunEnded)):
+            if isinstance(event, (StepEnded, StepRetried, RunEnded)):
                 self._follow_to_end(event)
             self._print(self._teller.tell(event, self._columns()))
             if isinstance(event, StepStarted):
@@ -118,8 +118,8 @@ class PlainConsole:
                 for (run, step), follower in self._followed.items():
                     self._tell_lines(run, step, follower.lines())
 
-    def _follow_to_end(self, event: StepEnded | RunEnded) -> None:
-        if isinstance(event, StepEnded):
+    def _follow_to_end(self, event: StepEnded | StepRetried | RunEnded) -> None:
+        if not isinstance(event, RunEnded):
             key = (event.run_id or self._last_run, event.step)
             if follower := self._followed.pop(key, None):
                 self._tell_lines(*key, follower.lines(whole=True))

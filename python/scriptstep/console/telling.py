@@ -7,10 +7,20 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Literal
 
-from scriptstep.console.events import Event, Notice, RunEnded, RunStarted, StepEnded, StepLine, StepStarted
+from scriptstep.console.events import (
+    Event,
+    Notice,
+    RunEnded,
+    RunStarted,
+    StepEnded,
+    StepLine,
+    StepRetried,
+    StepStarted,
+    StepWaiting,
+)
 from scriptstep.console.text import cells, clip, count, duration, escaped, listed, log_line, padded, wrapped
 
-__all__ = ["Amount", "Line", "Piece", "Style", "Teller", "notice_lines"]
+__all__ = ["Amount", "Line", "Piece", "Style", "Teller", "notice_lines", "waiting_for"]
 
 Amount = Literal["quiet", "normal", "verbose"]
 Style = Literal["", "good", "same", "bad", "dim", "warn", "strong"]
@@ -75,6 +85,11 @@ class Teller:
         run = self._runs.get(event.run_id or self._last) or self._unknown(event.run_id)
         if isinstance(event, StepEnded):
             return self._step_ended(run, event, width)
+        if isinstance(event, StepWaiting):
+            return self._between(run, event.step, "waiting", "dim", waiting_for(event), width)
+        if isinstance(event, StepRetried):
+            told = f"{event.retry} of {event.retries} in {event.delay:g} s: {event.reason}"
+            return self._between(run, event.step, "retry", "warn", told, width)
         if self.amount != "verbose":
             return []
         if isinstance(event, StepStarted):
@@ -127,13 +142,15 @@ class Teller:
             reason = f"saved {duration(event.seconds)}" + (f", {reason}" if reason else "")
         elif event.seconds is not None and event.verdict != "not run":
             time = duration(event.seconds)
-        lead = f"  {name}"
-        verdict = padded(event.verdict, _VERDICT) if len(event.verdict) < _VERDICT else event.verdict + " "
-        clock = padded(time, _TIME + 1 - max(0, len(verdict) - _VERDICT))
-        indent = cells(lead + verdict + clock)
-        lines = wrapped(reason, max(20, width - indent), indent) if width else [reason]
-        told: list[Line] = [[(lead, ""), (verdict, _STYLE[event.verdict]), (clock, ""), (lines[0], "")]]
-        told += [[(line, "")] for line in [*lines[1:], *(" " * indent + escaped(line.strip()) for line in more)]]
+        indent, told = _row(name, event.verdict, _STYLE[event.verdict], time, reason, width)
+        told += [[(" " * indent + escaped(line.strip()), "")] for line in more]
+        return [_stripped(line) for line in told]
+
+    def _between(self, run: _Run, step: str, word: str, style: Style, reason: str, width: int | None) -> list[Line]:
+        """Says of a step that is not done with how it stands."""
+        if self.amount == "quiet":
+            return []
+        _, told = _row(self.name(run, step), word, style, "", escaped(reason.split("\n")[0]), width)
         return [_stripped(line) for line in told]
 
     def _run_ended(self, event: RunEnded) -> list[Line]:
@@ -190,6 +207,22 @@ def notice_lines(event: Notice) -> list[Line]:
         lines.append([("help:", "same"), (f" {escaped(head)}", "")])
         lines += [[(escaped(line), "")] for line in rest]
     return lines
+
+
+def waiting_for(event: StepWaiting) -> str:
+    """Returns: for whom a step waits, in words."""
+    return f"for run {_short(event.other)}, which runs the same step"
+
+
+def _row(name: str, word: str, style: Style, time: str, reason: str, width: int | None) -> tuple[int, list[Line]]:
+    """Returns: the column that reasons begin at, and the lines of a step in it."""
+    lead = f"  {name}"
+    word = padded(word, _VERDICT) if len(word) < _VERDICT else word + " "
+    clock = padded(time, _TIME + 1 - max(0, len(word) - _VERDICT))
+    indent = cells(lead + word + clock)
+    first, *more = wrapped(reason, max(20, width - indent), indent) if width else [reason]
+    lines: list[Line] = [[(lead, ""), (word, style), (clock, ""), (first, "")]]
+    return indent, lines + [[(line, "")] for line in more]
 
 
 def _short(run_id: str) -> str:

@@ -6,31 +6,40 @@ import os
 import threading
 import time
 import traceback
-import uuid
 from collections import deque
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from scriptstep.console import Notice, RunEnded, RunStarted, StepEnded, StepStarted, Verdict, console, notice
+from scriptstep.console import (
+    Notice,
+    RunEnded,
+    RunStarted,
+    StepEnded,
+    StepStarted,
+    StepWaiting,
+    Verdict,
+    console,
+    notice,
+)
 from scriptstep.console.log_tail import log_tail
 from scriptstep.data.transfer import TransferCancelled, cancel_when
 from scriptstep.engine.active_run import ActiveRun, remember
 from scriptstep.engine.attempt import State, Status
+from scriptstep.engine.claims import Claims
 from scriptstep.engine.endings import why_ended, why_refused
 from scriptstep.engine.executors.git_source import GitSources
 from scriptstep.engine.executors.local import LocalExecutor
 from scriptstep.engine.planner import Planner
 from scriptstep.engine.processes import failed_rank
 from scriptstep.engine.recorder import Recorder
-from scriptstep.engine.run_lock import RunLock
-from scriptstep.engine.staging import plain
+from scriptstep.engine.run_record import RunRecord
 from scriptstep.engine.step_plan import StepPlan
 from scriptstep.engine.submission import Submission
 from scriptstep.errors import AzureMLException
 from scriptstep.graph import StepSpec
-from scriptstep.history import RunRow, now
+from scriptstep.history import now
 
 __all__ = ["start"]
 
@@ -65,97 +74,18 @@ class _Coordinator:
         self._workspace = submission.workspace
         self._history, self._store = submission.catalog.history, submission.catalog.store
         self._home = self._workspace._place.home
-        self.run_id = self._free_id()
         self._order = submission.graph.order()
         self._specs: dict[str, StepSpec] = {n.node_id: n.spec for n in submission.graph.module_nodes}
         self._jobs = max(1, submission.jobs or os.cpu_count() or 1)
         self._running: dict[str, StepPlan] = {}
+        self._ending: set[str] = set()
         self._failed: dict[str, str] = {}
         self._cancelled = False
         self._counts = {"ran": 0, "reused": 0, "failed": 0, "not run": 0, "cancelled": 0}
         self._saved_s = 0.0
         self._next_cancel_look = 0.0
-        self._record_run()
-
-    # --- the run's own record
-
-    def _free_id(self) -> str:
-        # A run's folder is named by the beginning of its id.
-        while True:
-            run_id = str(uuid.uuid4())
-            try:
-                (self._home / "runs" / run_id[:8]).mkdir(parents=True)
-            except FileExistsError:
-                continue
-            return run_id
-
-    def _record_run(self) -> None:
-        directory = Path("runs") / self.run_id[:8]
-        folder = self._home / directory
-        self._lock = RunLock(folder)
-        self._rows: dict[str, RunRow] = {}
-        stamp = now()
-        common: dict[str, Any] = {"workspace": self._workspace.name, "experiment": self._s.experiment, "created": stamp}
-        with self._history.transaction():
-            self._history.add_experiment(self._workspace.name, self._s.experiment)
-            if self._s.alone:
-                self._run_row = self._record_alone(common, str(directory))
-                return
-            self._run_row = self._history.add_run(
-                RunRow(
-                    **common,
-                    id=self.run_id,
-                    kind="pipeline",
-                    name=self._s.display_name or self._s.experiment,
-                    directory=str(directory),
-                    description=self._s.description,
-                    owner=self._lock.owner,
-                    details={
-                        "pipeline_outputs": {k: list(v) for k, v in self._s.pipeline_outputs.items()},
-                        "pipeline_id": self._s.pipeline_id,
-                    },
-                )
-            )
-            if self._s.tags:
-                self._history.set_tags(self.run_id, self._s.tags)
-            taken: set[str] = {"artifacts"}
-            for node_id in self._order:
-                spec = self._specs[node_id]
-                name = _untaken(plain(spec.name), taken)
-                self._rows[node_id] = self._history.add_run(
-                    RunRow(
-                        **common,
-                        id=str(uuid.uuid4()),
-                        kind="step",
-                        name=spec.name,
-                        parent=self.run_id,
-                        root=self.run_id,
-                        directory=str(directory / name),
-                        node_id=node_id,
-                        script=spec.script_name or None,
-                        compute=spec.compute[0] if spec.compute else None,
-                    )
-                )
-
-    def _record_alone(self, common: dict[str, Any], directory: str) -> RunRow:
-        ((node_id, spec),) = self._specs.items()
-        row = self._rows[node_id] = self._history.add_run(
-            RunRow(
-                **common,
-                id=self.run_id,
-                kind="script",
-                name=self._s.display_name or spec.name,
-                parent=self._s.parent.id if self._s.parent else None,
-                directory=directory,
-                description=self._s.description,
-                node_id=node_id,
-                script=spec.script_name or None,
-                compute=spec.compute[0] if spec.compute else None,
-                owner=self._lock.owner,
-            )
-        )
-        self._history.set_tags(self.run_id, self._s.tags)
-        return row
+        self._record = RunRecord(submission, self._specs, self._order)
+        self.run_id, self._run_row, self._rows = self._record.id, self._record.row, self._record.rows
 
     # --- the thread
 
@@ -218,7 +148,7 @@ class _Coordinator:
         except BaseException as fault:
             run.error = run.error or fault
         finally:
-            self._lock.release()
+            self._record.release()
             run._ended.set()
 
     def _coordinate(self, run: ActiveRun) -> None:
@@ -236,32 +166,39 @@ class _Coordinator:
                 below[other].append(node_id)
         ready = deque(n for n in self._order if not waiting[n])
         to_run: deque[StepPlan] = deque()
+        self._claims = Claims(self._home / "claims", self._workspace.name, self.run_id)
         executor = LocalExecutor(self._jobs)
         cancel_when(lambda: self._is_cancel_asked(run))
         git = GitSources({spec.source_directory for spec in self._specs.values()} - set(self._s.contents))
         try:
-            while ready or to_run or self._running:
-                self._look_for_cancel(run, executor, to_run)
+            while ready or to_run or self._running or self._claims:
+                self._look_for_cancel(run)
                 if self._stopping:
+                    self._stop_running(executor)
                     ready.clear()
                     to_run.clear()
+                    self._claims.forget_waiting()
                 done: list[str] = []
                 while ready and len(to_run) + len(self._running) < self._jobs * 4:
                     done += self._decide(ready.popleft(), to_run)
+                again: list[str] = []
                 while (plan := self._next_to_run(to_run)) is not None:
-                    done += self._launch(plan, executor)
-                if self._running and not done:
+                    if self._claimed(plan, again):
+                        done += self._launch(plan, executor)
+                if (self._running or self._claims) and not (done or again):
                     executor.wait(_POLL_S)
                 done += self._collect(executor)
+                again += self._look_at_claims()
+                ready.extendleft(again)
                 for node_id in done:
+                    self._claims.give_back(node_id)
                     for other in below[node_id]:
                         waiting[other].discard(node_id)
                         if not waiting[other]:
                             ready.append(other)
-                if self._failed and not self._s.continue_on_step_failure and self._running and not self._stopping:
-                    self._stop_running(executor)
         finally:
             executor.close()
+            self._claims.close()
             self._keep_git(git)
         self._tell_not_run()
         for found in self._recorder.defeats():
@@ -323,6 +260,25 @@ class _Coordinator:
                 to_run.remove(plan)
                 return plan
         return None
+
+    def _claimed(self, plan: StepPlan, again: list[str]) -> bool:
+        """Tells whether a step may run, and no other run does its work; else it waits, or goes into `again`."""
+        if not plan.reusable:
+            return True
+        if not self._claims.take(plan.node_id, plan.key):
+            return False
+        if self._planner.is_outdated(plan):
+            self._claims.give_back(plan.node_id)
+            again.append(plan.node_id)
+            return False
+        return True
+
+    def _look_at_claims(self) -> list[str]:
+        """Tells for whom steps wait. Returns those whose wait is over, to be planned again."""
+        freed, news = self._claims.look()
+        for node_id, other in news.items():
+            console().send(StepWaiting(self._specs[node_id].name, other, self.run_id))
+        return freed
 
     def _launch(self, plan: StepPlan, executor: LocalExecutor) -> list[str]:
         try:
@@ -410,10 +366,9 @@ class _Coordinator:
 
     # --- the end
 
-    def _look_for_cancel(self, run: ActiveRun, executor: LocalExecutor, to_run: deque[StepPlan]) -> None:
+    def _look_for_cancel(self, run: ActiveRun) -> None:
         if not self._cancelled and self._is_cancel_asked(run):
             self._cancelled = True
-            self._stop_running(executor)
 
     def _is_cancel_asked(self, run: ActiveRun) -> bool:
         if run._cancel.is_set():
@@ -427,7 +382,8 @@ class _Coordinator:
         return run._cancel.is_set()
 
     def _stop_running(self, executor: LocalExecutor) -> None:
-        for handle in list(self._running):
+        for handle in self._running.keys() - self._ending:
+            self._ending.add(handle)
             executor.cancel(handle)
 
     def _tell_not_run(self) -> None:
@@ -453,12 +409,3 @@ class _Coordinator:
                 if name is not None:
                     found[node_id] = name
         return found
-
-
-def _untaken(name: str, taken: set[str]) -> str:
-    chosen, count = name[:80], 1
-    while chosen.lower() in taken:
-        count += 1
-        chosen = f"{name[:80]}-{count}"
-    taken.add(chosen.lower())
-    return chosen

@@ -195,7 +195,10 @@ class Planner:
             interpreter=interpreter,
             verdict=Verdict(None),
             previous=self._history.latest_result(self._workspace.name, spec.name),
+            reusable=spec.allow_reuse and not (self._s.alone or self._s.regenerate_outputs),
         )
+        if step.reusable:
+            step.newest = self._history.newest_result(self._workspace.name, step.key)
         step.verdict = self._verdict(step)
         if note:
             step.verdict = replace(step.verdict, notes=(*step.verdict.notes, note))
@@ -216,6 +219,10 @@ class Planner:
                     "scriptstep.toml, or environment.python.interpreter_path",
                 )
             )
+
+    def is_outdated(self, plan: StepPlan) -> bool:
+        """Returns: whether a result of its key came since the verdict."""
+        return self._history.newest_result(self._workspace.name, plan.key) > plan.newest
 
     def read_again(self, what: str, args: Mapping[str, Any]) -> str:
         """Reads what a step read, now; `parent` stands for this run.

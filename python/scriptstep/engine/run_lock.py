@@ -5,6 +5,8 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
+from scriptstep.engine.file_lock import FileLock, holder
+
 __all__ = ["RunLock", "is_held"]
 
 _NAME = "lock"
@@ -14,24 +16,22 @@ class RunLock:
     """Held from the start of a run to its end.
 
     Args:
-        folder: The run's folder.
+        folder: The run's folder; nobody else runs it.
 
     Attributes:
         owner: Who holds it, for people: the process id.
     """
 
     def __init__(self, folder: Path) -> None:
-        import fcntl
-
         self.owner = str(os.getpid())
-        self._descriptor = os.open(folder / _NAME, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-        fcntl.flock(self._descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        lock = FileLock.take(folder / _NAME)
+        if lock is None:
+            raise BlockingIOError(f"another process coordinates the run in {folder}")
+        self._lock = lock
 
     def release(self) -> None:
         """Gives the lock back; a second call does nothing."""
-        if self._descriptor >= 0:
-            os.close(self._descriptor)
-            self._descriptor = -1
+        self._lock.release()
 
 
 def is_held(folder: Path) -> bool:
@@ -43,16 +43,4 @@ def is_held(folder: Path) -> bool:
     Returns:
         False where nobody holds the lock, or there is none.
     """
-    import fcntl
-
-    try:
-        descriptor = os.open(folder / _NAME, os.O_RDWR | os.O_CLOEXEC)
-    except OSError:
-        return False
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return True
-    finally:
-        os.close(descriptor)
-    return False
+    return holder(folder / _NAME) is not None

@@ -36,6 +36,8 @@ class KeyedStep:
         interpreter: The Python that runs it.
         verdict: Reuse or run.
         previous: The last result of a step of its name, or None.
+        reusable: Whether an earlier result may stand for it.
+        newest: Id of the newest result of its key when the verdict was given.
     """
 
     node_id: str
@@ -48,6 +50,8 @@ class KeyedStep:
     interpreter: str
     verdict: Verdict
     previous: ResultRow | None
+    reusable: bool
+    newest: int = 0
 
 
 @dataclass
@@ -63,8 +67,8 @@ class StepPlan(KeyedStep):
         logs: Log of each rank, where it runs in several processes.
     """
 
-    row: RunRow
-    folder: StepFolder
+    row: RunRow = field(kw_only=True)
+    folder: StepFolder = field(kw_only=True)
     guards: dict[str, Any] = field(default_factory=dict)
     taker: EventTaker | None = None
     handle: str = ""

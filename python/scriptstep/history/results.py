@@ -74,6 +74,11 @@ class ResultRecords(Database):
         )
         return [RESULTS.read(r) for r in found]
 
+    def newest_result(self, workspace: str, key: str) -> int:
+        """Returns: id of the newest result of a key, 0 where there is none; ids only grow."""
+        found = self._read_one("SELECT MAX(id) FROM results WHERE workspace = ? AND key = ?", (workspace, key))
+        return int(found[0] or 0)
+
     def latest_result(self, workspace: str, step_name: str) -> ResultRow | None:
         """Returns: the newest result of a step of that name, whatever its key."""
         found = self._read_one(
