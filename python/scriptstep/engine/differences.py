@@ -159,7 +159,13 @@ def _inputs(new: Mapping[str, Any], old: Mapping[str, Any], step_of: Callable[[s
             step = step_of(name)
             found.append(f"the output of {step} changed" if step else f"input {name} changed")
         elif new[name] != old[name]:
-            found.append(f"input {name} is handed on differently")
+            before, after = old[name].get("label"), new[name].get("label")
+            is_renamed = before and after and before != after
+            found.append(
+                f"input {name} is called {after}, not {before}"
+                if is_renamed
+                else f"input {name} is handed on differently"
+            )
     return list(dict.fromkeys(found))
 
 

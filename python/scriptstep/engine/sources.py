@@ -54,6 +54,12 @@ class ResolvedInput:
     dataset_id: str | None = None
     written: bool = True
 
+    @property
+    def seen_label(self) -> str | None:
+        """Returns: the label, where the path that the script is given ends in it; scripts go by such names."""
+        names_itself = bool((self.spec.path_on_compute or "").strip("/"))
+        return None if names_itself or (self.spec.mode == "direct" and self.dataset_id is not None) else self.label
+
 
 @dataclass
 class SourceResolver:
@@ -205,7 +211,8 @@ class SourceResolver:
         if self.by_content:
             rest = {k: v for k, v in definition.items() if k != "sources"}
             content = self.contents(files)
-            identity = {"from": "files", "rest": rest, "content": [[name, content(path)] for name, path in files]}
+            # A script that is given one file finds no folder there.
+            identity = {"from": "file" if one else "files", "rest": rest, "content": [[name, content(path)] for name, path in files]}
         return ResolvedInput(
             spec,
             identity,
