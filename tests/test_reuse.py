@@ -9,7 +9,17 @@ from typing import Any
 
 import pytest
 
-from scriptstep import Dataset, Experiment, Model, Pipeline, PipelineData, PipelineParameter, RunConfiguration
+from scriptstep import (
+    DataReference,
+    Dataset,
+    Experiment,
+    Model,
+    Pipeline,
+    PipelineData,
+    PipelineParameter,
+    RunConfiguration,
+)
+from tests.logs import log_of
 
 WRITE = """
     import argparse, pathlib
@@ -268,6 +278,58 @@ def test_a_dataset_is_known_by_definition_and_the_verdict_says_when_its_files_ch
     assert verdicts(run(step(), input_identity="content")) == {"count": "reused"}
     (data / "a.csv").write_text("x\n3\n")
     assert verdicts(run(step(), input_identity="content")) == {"count": "ran"}
+
+
+def test_a_data_file_under_another_name_is_another_input(
+    make_step: Make, run: Make, verdicts: Tell, ws: Any, project: Path
+) -> None:
+    store = ws.get_default_datastore()
+    (project / "train.csv").write_text("x")
+    store.upload_files([str(project / "train.csv")], target_path="raw", show_progress=False)
+    folder = Path(store._files()[0]) / "raw"
+
+    def step(name: str, path_on_compute: str | None = None) -> Any:
+        raw = DataReference(store, "raw", f"raw/{name}", mode="download", path_on_compute=path_on_compute)
+        return make_step("read", "import sys; print(sys.argv[1][-9:])", arguments=[raw], inputs=[raw])
+
+    run(step("train.csv"))
+    (folder / "train.csv").rename(folder / "train.txt")
+    again = run(step("train.txt"))
+    assert verdicts(again) == {"read": "ran"}
+    assert log_of(again, "read").strip() == "train.txt"
+    assert reason(again, "read") == "input raw is called train.txt, not train.csv"
+    # Where the step names the path itself, the name is not seen.
+    run(step("train.txt", "data/here.txt"))
+    (folder / "train.txt").rename(folder / "train.csv")
+    assert verdicts(run(step("train.csv", "data/here.txt"))) == {"read": "reused"}
+
+
+def test_an_output_under_another_name_is_another_input(make_step: Make, run: Make, verdicts: Tell) -> None:
+    def steps(name: str) -> list[Any]:
+        out = PipelineData(name)
+        read = out.as_mount("data")
+        last = make_step("last", "import sys; print(sys.argv[1][-6:])", arguments=[read], inputs=[read])
+        return [make_step("first", WRITE, arguments=["--out", out], outputs=[out]), last]
+
+    run(*steps("a_data"))
+    assert verdicts(run(*steps("a_file"))) == {"first": "ran", "last": "ran"}
+
+
+def test_one_file_by_content_is_not_a_folder_that_holds_it(
+    make_step: Make, run: Make, verdicts: Tell, project: Path
+) -> None:
+    def step() -> Any:
+        data = Dataset.File.from_files(str(project / "data")).as_named_input("data").as_mount()
+        return make_step("look", "import os, sys; print(os.path.isdir(sys.argv[1]))", arguments=[data])
+
+    (project / "data").write_text("x")
+    run(step(), input_identity="content")
+    (project / "data").unlink()
+    (project / "data").mkdir()
+    (project / "data" / "data").write_text("x")
+    again = run(step(), input_identity="content")
+    assert verdicts(again) == {"look": "ran"}
+    assert log_of(again, "look").strip() == "True"
 
 
 def test_hash_paths_limit_what_decides_and_the_verdict_says_what_they_hide(

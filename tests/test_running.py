@@ -17,6 +17,7 @@ import pytest
 
 from scriptstep import (
     ActivityFailedException,
+    DataReference,
     Experiment,
     OutputFileDatasetConfig,
     Pipeline,
@@ -415,3 +416,33 @@ def test_what_is_edited_after_the_submit_is_for_the_next_run(make_step: Make, ws
     (project / "go").touch()
     submitted.wait_for_completion(show_output=False)
     assert submitted.find_step_run("second")[0].get_job_log().strip() == "as submitted"
+
+
+def test_a_downloaded_folder_holds_its_links_as_they_were_keyed(
+    make_step: Make, run: Make, verdicts: Tell, ws: Any, project: Path
+) -> None:
+    store = ws.get_default_datastore()
+    raw = Path(store._files()[0]) / "raw"
+    (raw / "empty").mkdir(parents=True)
+    (raw / "run.sh").write_text("true")
+    (raw / "run.sh").chmod(0o755)
+    (project / "outside.txt").write_text("outside")
+    for name, target in {"to": "run.sh", "nowhere": "gone", "itself": "itself", "out": project / "outside.txt"}.items():
+        (raw / name).symlink_to(target)
+    look = """
+        import json, os, pathlib, sys
+        root = pathlib.Path(sys.argv[1])
+        found = {p.name: os.readlink(p) if p.is_symlink() else oct(p.stat().st_mode & 0o100) for p in root.iterdir()}
+        pathlib.Path("outputs/seen.json").write_text(json.dumps(found))
+    """
+    reference = DataReference(store, "raw", "raw", mode="download")
+    finished = run(make_step("look", look, arguments=[reference], inputs=[reference]))
+    assert verdicts(finished) == {"look": "ran"}
+    assert seen(finished, "look", project) == {
+        "empty": "0o100",
+        "run.sh": "0o100",
+        "to": "run.sh",
+        "nowhere": "gone",
+        "itself": "itself",
+        "out": "0o0",
+    }

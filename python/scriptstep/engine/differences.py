@@ -295,7 +295,12 @@ def _inputs(new: Side, old: Side, step_of: Callable[[str], str | None]) -> list[
             parts = _within(now[name]["identity"], then[name]["identity"], new, old)
             found.append(Difference("input", name, None, None, words, parts))
         elif now[name] != then[name]:
-            found.append(Difference("input", name, None, None, f"input {name} is handed on differently"))
+            before, after = then[name].get("label"), now[name].get("label")
+            if before and after and before != after:
+                words = f"input {name} is called {after}, not {before}"
+                found.append(Difference("input", name, before, after, words))
+            else:
+                found.append(Difference("input", name, None, None, f"input {name} is handed on differently"))
     return found
 
 

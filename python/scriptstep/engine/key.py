@@ -13,7 +13,7 @@ from scriptstep.graph import Argument, InputRef, OutputRef, OutputSpec, Paramete
 
 __all__ = ["KEY_DOMAIN", "SCHEME", "Document", "StepFacts", "describe", "key_of"]
 
-SCHEME = 1
+SCHEME = 2
 KEY_DOMAIN = "scriptstep 2026 step key"
 
 Document = dict[str, Any]
@@ -27,6 +27,7 @@ class StepFacts:
         content: Digest of the step's content, all of it or of `hash_paths`.
         parameters: The pipeline parameters that the step uses: name to rendered value with its type.
         inputs: Identity of each input, by port.
+        labels: The last part of the path that the script is given for each input, by port; None where the step names it.
         node_count: Nodes, after the pipeline's parameters.
         process_counts: Processes, workers and parameter servers a node, after the pipeline's parameters.
         installed: What the step's interpreter has; its distributions already limited to those that count.
@@ -40,6 +41,7 @@ class StepFacts:
     content: str
     parameters: Mapping[str, tuple[str, str]]
     inputs: Mapping[str, Any]
+    labels: Mapping[str, str | None]
     node_count: int
     process_counts: Mapping[str, int]
     installed: Installed
@@ -79,6 +81,7 @@ def describe(spec: StepSpec, facts: StepFacts) -> Document:
             i.name: {
                 "mode": i.mode,
                 "path": i.path_on_compute,
+                "label": facts.labels[i.name],
                 "dataset": i.as_dataset,
                 "transformations": list(i.transformations),
                 "identity": facts.inputs[i.name],

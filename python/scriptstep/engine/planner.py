@@ -337,6 +337,7 @@ class Planner:
             content=self._content_digest(spec, content),
             parameters={n: parameter_facts(n, self._s.parameters[n]) for n in used_parameters(spec)},
             inputs={i.spec.name: i.identity for i in inputs},
+            labels={i.spec.name: i.seen_label for i in inputs},
             node_count=spec.run.node_count,
             process_counts={
                 "process_count_per_node": spec.run.process_count_per_node,

@@ -36,6 +36,7 @@ class ResolvedInput:
         label: The last part of the path that the script is given.
         tree: Digest of the stored tree that is handed on, where it is one.
         location: The user's own file or folder, where it is one; it may have to be fetched first.
+        held: What that holds, where it was read whole.
         files: What a dataset, or a folder that lies far away, stands for, else None; they may have to be fetched first.
         definition: The dataset's definition, else None.
         dataset_id: The dataset's id, else None.
@@ -47,10 +48,17 @@ class ResolvedInput:
     label: str
     tree: str | None = None
     location: Path | None = None
+    held: Manifest | None = None
     files: Files | None = None
     definition: Mapping[str, Any] | None = None
     dataset_id: str | None = None
     written: bool = True
+
+    @property
+    def seen_label(self) -> str | None:
+        """Returns: the label, where the path that the script is given ends in it; scripts go by such names."""
+        names_itself = bool((self.spec.path_on_compute or "").strip("/"))
+        return None if names_itself or (self.spec.mode == "direct" and self.dataset_id is not None) else self.label
 
 
 @dataclass
@@ -169,8 +177,9 @@ class SourceResolver:
                 f"input '{spec.name}': nothing lies at '{relative}' on datastore '{store.name}'",
                 help=f"put it there: {place}",
             )
-        identity = {"from": "data", "content": self.scan(place.path).digest}
-        return ResolvedInput(spec, identity, place.path.name or spec.name, location=place.path)
+        held = self.scan(place.path)
+        identity = {"from": "data", "content": held.digest}
+        return ResolvedInput(spec, identity, place.path.name or spec.name, location=place.path, held=held)
 
     def _far(self, spec: InputSpec, place: Place, relative: str, store: str) -> ResolvedInput:
         sources = [{"datastore": store, "path": relative}]
@@ -202,7 +211,8 @@ class SourceResolver:
         if self.by_content:
             rest = {k: v for k, v in definition.items() if k != "sources"}
             content = self.contents(files)
-            identity = {"from": "files", "rest": rest, "content": [[name, content(path)] for name, path in files]}
+            # A script that is given one file finds no folder there.
+            identity = {"from": "file" if one else "files", "rest": rest, "content": [[name, content(path)] for name, path in files]}
         return ResolvedInput(
             spec,
             identity,

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from scriptstep.content import ContentStore
+from scriptstep.content import ContentStore, Manifest
 from scriptstep.data.transfer import copy_jobs, lay_out, transfer
 from scriptstep.engine.attempt import Attempt
 from scriptstep.engine.command_line import command_argv, own_python
@@ -334,15 +334,37 @@ def _place(resolved: ResolvedInput, folder: StepFolder) -> Path:
 
 
 def _download(resolved: ResolvedInput, place: Path, store: ContentStore) -> None:
+    what = f"download of input '{resolved.spec.name}'"
     if resolved.tree is not None:
         store.restore(resolved.tree, place)
-    elif resolved.location is not None and resolved.location.is_dir():
-        shutil.copytree(resolved.location, place)
-    elif resolved.location is not None:
-        shutil.copyfile(resolved.location, place)
+    elif resolved.location is not None and resolved.location.is_file():
+        transfer(copy_jobs([(resolved.location, place)], what), what)
+    elif resolved.location is not None and resolved.held is not None:
+        _copy(resolved.location, resolved.held, place, what)
     elif resolved.files is not None:
-        what = f"download of input '{resolved.spec.name}'"
         transfer(copy_jobs([(file, place / name) for name, file in resolved.files], what), what)
+
+
+def _copy(folder: Path, held: Manifest, place: Path, what: str) -> None:
+    """Copies a folder as it was keyed: links that stay inside, or lead nowhere, as links, others as what they lead to."""
+    place.mkdir()
+    files: list[tuple[Path | str, Path]] = []
+    executables: list[Path] = []
+    for entry in held:
+        name = os.fsdecode(entry.path)
+        target = place / name
+        if entry.kind == "directory":
+            target.mkdir(parents=True, exist_ok=True)
+        elif entry.kind == "link":
+            target.parent.mkdir(parents=True, exist_ok=True)
+            target.symlink_to(os.fsdecode(entry.target))
+        else:
+            files.append((folder / name, target))
+            executables += [target] if entry.kind == "executable" else []
+    transfer(copy_jobs(files, what), what)
+    for file in executables:
+        mode = file.stat().st_mode
+        file.chmod(mode | (mode & 0o444) >> 2)
 
 
 def used_parameters(spec: StepSpec) -> set[str]:
