@@ -180,6 +180,8 @@ impl Store {
     /// # Errors
     /// The disk does not take them.
     pub fn sync(&self, digests: &[Digest]) -> Result<()> {
+        // A run ends with this, and may have made no tree of its own.
+        self.sweep_once();
         let waiting: Vec<PathBuf> = digests
             .iter()
             .map(|digest| self.tree(*digest))

@@ -19,11 +19,8 @@ pub(super) struct Temporary<'a> {
 impl<'a> Temporary<'a> {
     pub(super) fn new(store: &'a Store) -> Result<Self> {
         let fs = store.fs.as_ref();
-        let folder = store.root.join(FOLDER);
-        if !store.swept.swap(true, Ordering::Relaxed) {
-            sweep(fs, &folder, "");
-        }
-        let path = folder.join(unique());
+        store.sweep_once();
+        let path = store.root.join(FOLDER).join(unique());
         fs.make_folders(&path, 0o700).map_err(|e| Error::io("make", &path, e))?;
         Ok(Self { fs, path, kept: false })
     }
@@ -39,6 +36,15 @@ impl<'a> Temporary<'a> {
     /// It was renamed, or holds what must not be lost: there is nothing to remove.
     pub(super) fn keep(&mut self) {
         self.kept = true;
+    }
+}
+
+impl Store {
+    /// Removes what processes that are gone left, the first time.
+    pub(super) fn sweep_once(&self) {
+        if !self.swept.swap(true, Ordering::Relaxed) {
+            sweep(self.fs.as_ref(), &self.root.join(FOLDER), "");
+        }
     }
 }
 
