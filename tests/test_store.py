@@ -774,11 +774,17 @@ def test_a_tree_set_aside_is_kept_and_never_handed_on(store: ContentStore, code:
 # Power cuts, dead processes, and others at work.
 
 
+def rows(tmp_path: Path, digest: str) -> tuple[int, bytes]:
+    """The records of a tree's files, and which file they lie in."""
+    path = place(tmp_path, digest) / "rows"
+    return path.stat().st_ino, path.read_bytes()
+
+
 def lose_power(tmp_path: Path, digest: str) -> None:
     """Makes a tree one of an earlier boot."""
     path = place(tmp_path, digest) / "rows"
-    data = path.read_bytes()
-    path.write_bytes(OTHER_BOOT + data[data.index(b"\n") :])
+    form, _, rest = path.read_bytes().split(b"\n", 2)
+    path.write_bytes(b"\n".join([form, OTHER_BOOT, rest]))
 
 
 def test_a_whole_tree_of_an_earlier_boot_is_believed_once_it_was_read(
@@ -797,7 +803,6 @@ def test_a_torn_tree_of_an_earlier_boot_is_set_aside(
 ) -> None:
     digest = store.save(code).digest
     damage(store.content_path(digest) / "lib" / "a.py")
-    assert store.ensure(digest), "of this boot: not read"
     lose_power(tmp_path, digest)
     assert not store.ensure(digest)
     assert os.listdir(tmp_path / "trees" / ".damaged") == [f"{digest}-0"]
@@ -825,8 +830,97 @@ def test_a_synced_tree_is_believed_after_a_power_cut(store: ContentStore, code: 
     store.sync([digest, NO_DIGEST])
     store.sync([digest])
     lose_power(tmp_path, digest)
-    bend(store.content_path(digest) / "main.py")
-    assert store.ensure(digest), "its bytes were on the disk: it is not read"
+    before = rows(tmp_path, digest)
+    assert store.ensure(digest)
+    assert rows(tmp_path, digest) == before, "its bytes were on the disk: it is not read"
+
+
+# Touched by somebody.
+
+
+@pytest.mark.timeout(20)
+@pytest.mark.parametrize("damage", DAMAGES)
+@pytest.mark.parametrize("name", ["lib/a.py", "run.sh", "lib/deep/b.py"])
+def test_a_tree_that_somebody_damaged_is_set_aside_before_it_is_used(
+    name: str, damage: Callable[[Path], None], store: ContentStore, code: Path, tmp_path: Path
+) -> None:
+    digest = store.save(code).digest
+    store.sync([digest])
+    damage(store.content_path(digest) / name)
+    assert not store.ensure(digest)
+    assert os.listdir(tmp_path / "trees" / ".damaged") == [f"{digest}-0"]
+    assert store.save(code).digest == digest and store.ensure(digest)
+
+
+def add_beside(tree: Path) -> None:
+    (tree / "lib" / "more.py").touch()
+
+
+def make_executable(tree: Path) -> None:
+    (tree / "main.py").chmod(0o755)
+
+
+def turn_link(tree: Path) -> None:
+    (tree / "nowhere").unlink()
+    (tree / "nowhere").symlink_to("elsewhere")
+
+
+def add_folder(tree: Path) -> None:
+    (tree / "lib" / "deep" / "empty").mkdir()
+
+
+@pytest.mark.parametrize("change", [add_beside, make_executable, turn_link, add_folder])
+def test_what_somebody_added_to_a_tree_or_changed_of_it_is_damage(
+    change: Callable[[Path], None], store: ContentStore, code: Path
+) -> None:
+    digest = store.save(code).digest
+    assert store.ensure(digest)
+    change(store.content_path(digest))
+    assert not store.ensure(digest)
+
+
+def test_a_tree_that_was_moved_with_its_store_is_read_once_and_believed(
+    store: ContentStore, code: Path, tmp_path: Path
+) -> None:
+    digest = store.save(code).digest
+    shutil.copytree(tmp_path / "trees", tmp_path / "elsewhere", symlinks=True)
+    shutil.rmtree(tmp_path / "trees")
+    (tmp_path / "elsewhere").rename(tmp_path / "trees")
+    old = rows(tmp_path, digest)
+    assert store.ensure(digest)
+    new = rows(tmp_path, digest)
+    assert new != old, "it was read, and its files are known as they are now"
+    assert store.ensure(digest) and rows(tmp_path, digest) == new
+
+
+def test_a_touch_of_a_stored_file_does_not_cost_its_tree(store: ContentStore, code: Path) -> None:
+    digest = store.save(code).digest
+    os.utime(store.content_path(digest) / "main.py")
+    assert store.ensure(digest)
+
+
+def test_an_output_that_is_there_damaged_is_kept_anew(store: ContentStore, tmp_path: Path) -> None:
+    digest = store.adopt(write(tmp_path / "out", "a", "b")).digest
+    bend(store.content_path(digest) / "a")
+    assert store.adopt(write(tmp_path / "out", "a", "b")).digest == digest
+    assert store.verify(digest) == []
+
+
+@pytest.mark.parametrize("where", [0.0, 0.5, 0.999])
+@pytest.mark.parametrize("take", ["adopt", "add"])
+def test_a_flipped_byte_at_any_place_is_found_though_size_and_time_are_as_they_were(
+    take: str, where: float, store: ContentStore, tmp_path: Path
+) -> None:
+    (tmp_path / "out").mkdir()
+    (tmp_path / "out" / "large").write_bytes(bytes(3_000_000))
+    digest = getattr(store, take)(tmp_path / "out").digest
+    file = store.content_path(digest) / "large"
+    stat = file.stat()
+    with file.open("r+b") as opened:
+        opened.seek(int(where * 3_000_000))
+        opened.write(b"\x01")
+    os.utime(file, ns=(stat.st_atime_ns, stat.st_mtime_ns))
+    assert not store.ensure(digest)
 
 
 SAVE_AND_DIE = """

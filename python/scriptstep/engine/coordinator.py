@@ -34,6 +34,7 @@ from scriptstep.engine.executors.local import LocalExecutor
 from scriptstep.engine.planner import Planner
 from scriptstep.engine.processes import failed_rank
 from scriptstep.engine.recorder import Recorder
+from scriptstep.engine.remains import remove_working_copies
 from scriptstep.engine.run_record import RunRecord
 from scriptstep.engine.step_plan import StepPlan
 from scriptstep.engine.submission import Submission
@@ -104,6 +105,7 @@ class _Coordinator:
                     [self._specs[n].name for n in self._order],
                 )
             )
+            remove_working_copies(self._history, self._home)
             self._coordinate(run)
             status = "Canceled" if self._cancelled else "Failed" if self._failed else self._s.good_end
         except AzureMLException as mistake:

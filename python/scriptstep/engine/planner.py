@@ -131,8 +131,6 @@ class Planner:
                 )
             return self._store.manifest(kept)
         found = scan(source, cache=self._cache, on_survey=lambda survey: _warn_large(spec, survey), survey_from=_LARGE)
-        if self._store.ensure(found.digest):
-            return found
         previous = self._history.latest_result(self._workspace.name, spec.name)
         try:
             self._store.save(source, found, base=previous.conditions.get("tree") if previous else None)
@@ -141,6 +139,23 @@ class Planner:
             found = scan(source, cache=self._cache)
             self._store.save(source, found)
         return found
+
+    def keep_again(self, spec: StepSpec) -> bool:
+        """Keeps a step's content once more, where what was kept turned out to be damaged.
+
+        Args:
+            spec: The step.
+
+        Returns:
+            Whether its source directory still holds what is to run.
+        """
+        source, wanted = spec.source_directory, self._contents[spec.source_directory].digest
+        if source in self._s.contents:
+            return False
+        found = scan(source)
+        if found.digest == wanted:
+            self._store.save(source, found)
+        return found.digest == wanted
 
     @property
     def contents(self) -> dict[str, str]:

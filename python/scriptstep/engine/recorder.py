@@ -101,6 +101,7 @@ class Recorder:
                     dict(resolved.definition),
                 )
         plan.folder.path.mkdir(parents=True, exist_ok=True)
+        self._copy_code(plan)
         plan.taker = EventTaker(self._target(plan), plan.folder.events, plan.folder.path)
         self._history.update_run(
             plan.row.id, status="Running", started=now(), verdict=plan.verdict.to_json(), details=_inputs(plan)
@@ -118,6 +119,15 @@ class Recorder:
             digest,
             plan.interpreter,
         )
+
+    def _copy_code(self, plan: StepPlan) -> None:
+        """Lays out the working copy; what is damaged in the store is written anew from the source."""
+        try:
+            self._store.restore(plan.content.digest, plan.folder.code)
+        except TreeDamaged:
+            if not self._planner.keep_again(plan.spec):
+                raise
+            self._store.restore(plan.content.digest, plan.folder.code)
 
     def take_events(self, plan: StepPlan) -> None:
         """Takes in what a step logged, tagged and registered so far."""

@@ -116,7 +116,7 @@ class SourceResolver:
         Returns:
             Its file, folder, or pattern.
         """
-        return place_of_source(source, self._datastore, self.store.content_path, lambda: self.workspace)
+        return place_of_source(source, self._datastore, self._tree, lambda: self.workspace)
 
     def scan(self, path: Path) -> Manifest:
         """Returns: what a file or folder of the user's holds, read once in a run."""
@@ -145,6 +145,11 @@ class SourceResolver:
             return "".join(map(_content, self.scan(Path(file))))
 
         return content
+
+    def _tree(self, digest: str) -> Path:
+        # What is damaged is set aside by being asked for, and then it is missing.
+        self.store.ensure(digest)
+        return self.store.content_path(digest)
 
     def _datastore(self, name: str | None) -> Any:
         chosen = name or self.default_datastore

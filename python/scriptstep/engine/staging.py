@@ -154,7 +154,7 @@ def stage(
         spec: The step.
         run_id: Id of the step run.
         parent_id: Id of the run that it is part of; empty for none.
-        folder: Where to lay it out.
+        folder: Where to lay it out; its working copy of the code is there.
         facts: What the run's steps share.
         inputs: The step's inputs, found.
         parameters: Values of the pipeline's parameters.
@@ -171,7 +171,6 @@ def stage(
     """
     for place in (folder.inputs, folder.outputs, folder.log.parent, folder.artifacts, folder.path / "staged"):
         place.mkdir(parents=True, exist_ok=True)
-    store.restore(snapshot, folder.code)
     for name in ("outputs", "logs"):
         (folder.code / name).mkdir(exist_ok=True)
 

@@ -163,6 +163,11 @@ class RunRecords(Database):
         found = self._read(f"SELECT {RUNS.list} FROM runs WHERE {where} ORDER BY seq DESC", tuple(given.values()))
         return [RUNS.read(r) for r in found]
 
+    def never_ended(self) -> list[RunRow]:
+        """Returns: the runs that a process carries out, or carried out when it was killed."""
+        found = self._read(f"SELECT {RUNS.list} FROM runs WHERE ended IS NULL AND owner IS NOT NULL ORDER BY seq")
+        return [RUNS.read(r) for r in found]
+
     def request_cancel(self, run: str) -> None:
         """Asks whoever coordinates a run to cancel it."""
         self.update_run(run, cancel_requested=True)

@@ -68,7 +68,10 @@ pub(crate) fn fate(fs: &dyn Fs, realm: &Realm, source: &Path, text: PathBuf, as_
                 Err(Error::io("follow the link", source, error))
             };
         }
-        Err(_) => return kept(text, Some("a link that leads nowhere, kept as a link")),
+        Err(error) if leads_nowhere(&error) => {
+            return kept(text, Some("a link that leads nowhere, kept as a link"));
+        }
+        Err(error) => return Err(Error::io("follow the link", source, error)),
     };
     if realm.within.iter().any(|folder| folder.starts_with(&target)) {
         let text = if text.is_absolute() { relative_text(source, &target) } else { text };
@@ -84,6 +87,12 @@ pub(crate) fn fate(fs: &dyn Fs, realm: &Realm, source: &Path, text: PathBuf, as_
         Err(error) if error.kind() == ErrorKind::PermissionDenied => Ok(Fate::Unreadable(error)),
         Err(error) => Err(Error::io("read", &target, error)),
     }
+}
+
+/// Whether a link cannot be followed because nothing is there, or it comes back to itself.
+fn leads_nowhere(why: &std::io::Error) -> bool {
+    matches!(why.kind(), ErrorKind::NotFound | ErrorKind::NotADirectory)
+        || why.raw_os_error() == Some(rustix::io::Errno::LOOP.raw_os_error())
 }
 
 /// Whether a link's own text never leaves the folder that is walked, so that it means the same anywhere.

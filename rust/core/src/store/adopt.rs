@@ -12,7 +12,7 @@ use crate::manifest::{Entry, Kind, Manifest};
 use crate::scan::links::{Fate, Realm, fate};
 use crate::scan::row::Row;
 use crate::scan::{Options, Scan, scan_tree};
-use crate::store::temporary::Temporary;
+use crate::store::temporary::{Temporary, unique};
 use crate::store::{CONTENT, Store, below};
 
 impl Store {
@@ -40,9 +40,7 @@ impl Store {
             return Ok(manifest);
         }
         // What a script wrote is not lost to an error of ours; what is wrong with it is told where it lies.
-        if fs.stat(&content).is_ok() {
-            fs.rename(&content, path).map_err(|e| Error::io("move", path, e))?;
-        }
+        go_back(&mut temporary, &content, path)?;
         match moved {
             Err(Error::Cancelled) => Err(Error::Cancelled),
             _ => self.adopt_in_place(path, options),
@@ -65,11 +63,11 @@ impl Store {
         let content = temporary.path().join(CONTENT);
         fs.rename(path, &content).map_err(|e| Error::io("move", path, e))?;
         let kept = is_untouched(fs, &content, path, &scan)
-            .and_then(|()| self.appear_once(&mut temporary, &scan.manifest, &scan.sources.rows));
-        kept.inspect_err(|_| {
-            let _ = fs.rename(&content, path);
-        })?;
-        Ok(scan.manifest)
+            .and_then(|()| self.appear_once(&mut temporary, &scan.manifest, &scan.sources.rows, options));
+        match kept {
+            Ok(()) => Ok(scan.manifest),
+            Err(error) => go_back(&mut temporary, &content, path).and(Err(error)),
+        }
     }
 
     /// Makes a tree of what was moved from `path`; none where a link in it is to be read through.
@@ -94,27 +92,49 @@ impl Store {
             fs.rename(path, &content).map_err(|e| Error::io("move", path, e))?;
             manifest
         };
-        self.appear_once(temporary, &manifest, &scan.sources.rows)?;
+        self.appear_once(temporary, &manifest, &scan.sources.rows, &options)?;
         Ok(Some(manifest))
     }
 
-    fn appear_once(&self, temporary: &mut Temporary<'_>, manifest: &Manifest, rows: &[Option<Row>]) -> Result<()> {
-        if self.content_path(manifest.digest()).is_ok() { Ok(()) } else { self.appear(temporary, manifest, rows) }
+    fn appear_once(
+        &self,
+        temporary: &mut Temporary<'_>,
+        manifest: &Manifest,
+        rows: &[Option<Row>],
+        options: &Options,
+    ) -> Result<()> {
+        if self.ensure(manifest.digest(), options)? { Ok(()) } else { self.appear(temporary, manifest, rows) }
     }
 
     /// For what cannot be moved: what links that lead out point at, and what lies on another device.
     fn copy_and_remove(&self, path: &Path, options: &Options) -> Result<Manifest> {
         let fs = self.fs.as_ref();
         let scan = scan_opened(fs, path, options)?;
-        if self.content_path(scan.manifest.digest()).is_err() {
+        if !self.ensure(scan.manifest.digest(), options)? {
             self.copy_in(&scan, None, options)?;
         }
-        let removed = match fs.stat(path).map(|stat| stat.kind) {
-            Ok(FileKind::Directory) => fs.remove_all(path),
-            _ => fs.remove_file(path),
+        tidy(fs, path, &scan)?;
+        // It goes by one rename, where that can be: a part of it is never what is left.
+        let temporary = Temporary::new(self)?;
+        let removed = match fs.rename(path, &temporary.path().join(CONTENT)) {
+            Err(error) if error.kind() != ErrorKind::CrossesDevices => Err(error),
+            Err(_) if fs.stat(path).is_ok_and(|stat| stat.kind == FileKind::Directory) => fs.remove_all(path),
+            Err(_) => fs.remove_file(path),
+            Ok(()) => Ok(()),
         };
         removed.map_err(|e| Error::io("remove", path, e))?;
         Ok(scan.manifest)
+    }
+}
+
+/// Moves what was moved back to where it was, if it is not there; where that cannot be it stays, and the error says where.
+fn go_back(temporary: &mut Temporary<'_>, content: &Path, path: &Path) -> Result<()> {
+    match temporary.fs().rename(content, path) {
+        Err(error) if error.kind() != ErrorKind::NotFound && temporary.fs().stat(path).is_err() => {
+            temporary.keep();
+            Err(Error::io("move back", content, error))
+        }
+        _ => Ok(()),
     }
 }
 
@@ -216,16 +236,22 @@ fn cut_hard_links(fs: &dyn Fs, root: &Path, scan: &Scan) -> Result<bool> {
     for place in &scan.sources.linked {
         let path = below(root, place);
         let stat = fs.stat(&path).map_err(|e| Error::io("read", &path, e))?;
-        let mut name = path.file_name().unwrap_or(OsStr::new("")).as_bytes().to_vec();
-        name.truncate(200);
-        name.extend_from_slice(b".scriptstep-copy");
-        let aside = path.with_file_name(OsStr::from_bytes(&name));
-        let mut source = fs.open(&path, false).map_err(|e| Error::io("read", &path, e))?;
-        let mut target = fs.create(&aside, stat.mode).map_err(|e| Error::io("write", &aside, e))?;
-        std::io::copy(&mut source, &mut target).map_err(|e| Error::io("write", &aside, e))?;
-        fs.rename(&aside, &path).map_err(|e| Error::io("write", &path, e))?;
+        replace(fs, &path, |aside| {
+            let mut source = fs.open(&path, false)?;
+            let mut target = fs.create(aside, stat.mode)?;
+            std::io::copy(&mut source, &mut target).map(drop)
+        })?;
     }
     Ok(!scan.sources.linked.is_empty())
+}
+
+/// Puts something else in the place of a file or a link, by one rename; whatever fails, nothing lies beside it.
+fn replace(fs: &dyn Fs, path: &Path, make: impl FnOnce(&Path) -> std::io::Result<()>) -> Result<()> {
+    let aside = path.with_file_name(format!(".scriptstep-{}", unique()));
+    make(&aside).and_then(|()| fs.rename(&aside, path)).map_err(|error| {
+        let _ = fs.remove_file(&aside);
+        Error::io("write", path, error)
+    })
 }
 
 /// Writes links with the text that the manifest gives them, relative where it was absolute.
@@ -236,8 +262,7 @@ fn straighten_links(fs: &dyn Fs, content: &Path, manifest: &Manifest) -> Result<
         if fs.read_link(&path).is_ok_and(|text| text == wanted) {
             continue;
         }
-        fs.remove_file(&path).map_err(|e| Error::io("remove", &path, e))?;
-        fs.make_link(&wanted, &path).map_err(|e| Error::io("make", &path, e))?;
+        replace(fs, &path, |aside| fs.make_link(&wanted, aside))?;
     }
     Ok(())
 }

@@ -3,13 +3,16 @@
 use std::collections::HashSet;
 use std::path::PathBuf;
 
+use rustix::io::Errno;
+
 use crate::digest::Digest;
 use crate::error::{Error, Result};
 use crate::fs::Stat;
 use crate::manifest::{Change, Manifest};
-use crate::scan::{Options, scan_tree};
+use crate::scan::{Options, Scan, scan_tree};
 use crate::store::rows::Rows;
-use crate::store::{CONTENT, ROWS, SYNCED, Store, below};
+use crate::store::temporary::Temporary;
+use crate::store::{ROWS, SYNCED, Store, UNSYNCED, below};
 
 const DAMAGED: &str = ".damaged";
 
@@ -18,31 +21,71 @@ const DAMAGED: &str = ".damaged";
 pub struct Guard(Vec<(Vec<u8>, Option<Stat>)>);
 
 impl Store {
-    /// Whether the store has a tree that may be believed whole: one that was not known to be on the disk when the
-    /// machine went down is read, and set aside where it is torn.
+    /// Whether the store has a tree that may be believed whole: nobody touched it, and what was not known to be on the
+    /// disk when the machine went down was read since. Where that is in doubt it is read, and set aside where it is torn.
     ///
     /// # Errors
-    /// A damaged tree cannot be set aside.
+    /// It cannot be read for want of something, or a damaged tree cannot be set aside.
     pub fn ensure(&self, digest: Digest, options: &Options) -> Result<bool> {
-        let tree = self.tree(digest);
-        if self.fs.stat(&tree.join(CONTENT)).is_err() {
+        if self.content_path(digest).is_err() {
             return Ok(false);
         }
-        if self.fs.stat(&tree.join(SYNCED)).is_ok() {
+        let rows = self.rows(digest);
+        if self.is_settled(digest, rows.as_ref()) && rows.as_ref().is_some_and(|rows| self.is_untouched(digest, rows)) {
             return Ok(true);
+        }
+        self.is_whole(digest, rows.as_ref(), options)
+    }
+
+    /// As [`Store::ensure`], for trees whose bytes are held against the manifest whenever they are used: whether somebody
+    /// touched it is not asked.
+    pub(super) fn is_there(&self, digest: Digest, options: &Options) -> Result<bool> {
+        if self.content_path(digest).is_err() {
+            return Ok(false);
+        }
+        let rows = self.rows(digest);
+        if self.is_settled(digest, rows.as_ref()) { Ok(true) } else { self.is_whole(digest, rows.as_ref(), options) }
+    }
+
+    fn rows(&self, digest: Digest) -> Option<Rows> {
+        self.read(&self.tree(digest).join(ROWS)).ok().and_then(|bytes| Rows::decode(&bytes))
+    }
+
+    /// Whether no power cut can have torn a tree.
+    fn is_settled(&self, digest: Digest, rows: Option<&Rows>) -> bool {
+        let boot = self.fs.boot_id();
+        rows.is_some_and(|rows| !boot.is_empty() && rows.boot == boot)
+            || self.fs.stat(&self.tree(digest).join(SYNCED)).is_ok()
+    }
+
+    /// Reads a tree; it is set aside where it is not whole, else its records say so from now on.
+    fn is_whole(&self, digest: Digest, rows: Option<&Rows>, options: &Options) -> Result<bool> {
+        let (wrong, found) = self.compared(digest, options)?;
+        if !wrong.is_empty() {
+            // Another process may have been first.
+            return match self.set_aside(digest) {
+                Err(error) if !error.is_vanished() => Err(error),
+                _ => Ok(false),
+            };
         }
         let boot = self.fs.boot_id();
-        let rows = self.read(&tree.join(ROWS)).ok().and_then(|bytes| Rows::decode(&bytes));
-        if rows.is_some_and(|rows| !boot.is_empty() && rows.boot == boot) {
-            return Ok(true);
-        }
-        if self.verify(digest, options)?.is_empty() {
+        if rows.is_some_and(|rows| !rows.boot.is_empty() && !boot.is_empty() && rows.boot != boot) {
             // What was read back after a boot came from the disk.
-            let _ = self.write(&tree.join(SYNCED), b"");
-            return Ok(true);
+            let _ = self.write(&self.tree(digest).join(SYNCED), b"");
         }
-        self.set_aside(digest)?;
-        Ok(false)
+        if let (Some(found), Ok(manifest)) = (found, self.manifest(digest)) {
+            let row = |entry: crate::manifest::Entry| found.sources.rows[found.manifest.find(entry.path)?];
+            let read: Vec<_> = manifest.entries().map(row).collect();
+            let _ = self.replace_rows(digest, &Rows::new(boot, &read));
+        }
+        Ok(true)
+    }
+
+    fn replace_rows(&self, digest: Digest, rows: &Rows) -> Result<()> {
+        let (temporary, place) = (Temporary::new(self)?, self.tree(digest).join(ROWS));
+        let made = temporary.path().join(ROWS);
+        self.write(&made, &rows.encode())?;
+        self.fs.rename(&made, &place).map_err(|e| Error::io("write", &place, e))
     }
 
     /// Reads a tree and tells what is not as its manifest lists it; empty where it is whole.
@@ -50,20 +93,29 @@ impl Store {
     /// # Errors
     /// [`Error::Missing`].
     pub fn verify(&self, digest: Digest, options: &Options) -> Result<Vec<String>> {
+        self.compared(digest, options).map(|(wrong, _)| wrong)
+    }
+
+    /// What is wrong with a tree, and what was found where all of it could be read.
+    fn compared(&self, digest: Digest, options: &Options) -> Result<(Vec<String>, Option<Scan>)> {
         let content = self.content_path(digest)?;
+        let unread = |error: Error| match error {
+            Error::Cancelled => Err(Error::Cancelled),
+            error if is_want(&error) => Err(error),
+            error => Ok((vec![error.to_string()], None)),
+        };
         let manifest = match self.manifest(digest) {
             Ok(manifest) => manifest,
-            Err(error) => return Ok(vec![error.to_string()]),
+            Err(error) => return unread(error),
         };
-        let found = match scan_tree(self.fs.as_ref(), &content, &Options { links_as_they_are: true, ..*options }) {
-            Ok(scan) => scan.manifest,
-            Err(Error::Cancelled) => return Err(Error::Cancelled),
-            Err(error) => return Ok(vec![error.to_string()]),
+        let scan = match scan_tree(self.fs.as_ref(), &content, &Options { links_as_they_are: true, ..*options }) {
+            Ok(scan) => scan,
+            Err(error) => return unread(error),
         };
         // Folders are no part of code's manifests: those above its files are meant.
         let implied = folders_above(&manifest);
         let unlisted = |change: &&Change| !matches!(change, Change::Added(path) if implied.contains(&path[..]));
-        Ok(manifest.diff(&found).iter().filter(unlisted).map(told).collect())
+        Ok((manifest.diff(&scan.manifest).iter().filter(unlisted).map(told).collect(), Some(scan)))
     }
 
     /// Remembers what a tree's files are, before it is handed on.
@@ -122,20 +174,29 @@ impl Store {
         self.fs.stat(&self.aside(digest, 0)).is_ok()
     }
 
-    /// Waits until some trees are on the disk, and marks them so.
+    /// Waits until some trees are on the disk, and marks them so. Those that the disk did not take once are passed over:
+    /// it says so one time only, and what it lost is read back from memory until the machine goes down.
     ///
     /// # Errors
     /// The disk does not take them.
     pub fn sync(&self, digests: &[Digest]) -> Result<()> {
+        // A run ends with this, and may have made no tree of its own.
+        self.sweep_once();
         let waiting: Vec<PathBuf> = digests
             .iter()
             .map(|digest| self.tree(*digest))
-            .filter(|tree| self.fs.stat(tree).is_ok() && self.fs.stat(&tree.join(SYNCED)).is_err())
+            .filter(|tree| self.fs.stat(tree).is_ok())
+            .filter(|tree| [SYNCED, UNSYNCED].iter().all(|mark| self.fs.stat(&tree.join(mark)).is_err()))
             .collect();
         if waiting.is_empty() {
             return Ok(());
         }
-        self.fs.sync(&self.root).map_err(|e| Error::io("sync", &self.root, e))?;
+        if let Err(error) = self.fs.sync(&self.root) {
+            for tree in waiting {
+                let _ = self.write(&tree.join(UNSYNCED), b"");
+            }
+            return Err(Error::io("sync", &self.root, error));
+        }
         for tree in waiting {
             match self.write(&tree.join(SYNCED), b"") {
                 Err(Error::Io { source, .. }) if source.kind() == std::io::ErrorKind::AlreadyExists => {}
@@ -146,8 +207,14 @@ impl Store {
     }
 }
 
+/// Whether something cannot be read because this process has no room for it: nothing is wrong with it.
+fn is_want(error: &Error) -> bool {
+    let Error::Io { source, .. } = error else { return false };
+    [Errno::MFILE, Errno::NFILE, Errno::NOMEM].map(Errno::raw_os_error).map(Some).contains(&source.raw_os_error())
+}
+
 /// The folders that lie above a manifest's entries, less the root.
-fn folders_above(manifest: &Manifest) -> HashSet<&[u8]> {
+pub(super) fn folders_above(manifest: &Manifest) -> HashSet<&[u8]> {
     let mut folders = HashSet::new();
     for entry in manifest.entries() {
         let mut path = entry.path;

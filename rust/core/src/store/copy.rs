@@ -172,12 +172,11 @@ fn link(
     }
     let stored = folders.enter(fs, split(entry.path).0, false).ok()?;
     let stat = fs.stat_at(stored, name).ok().filter(|stat| stat.kind == FileKind::File)?;
-    let row = Row::from(&stat);
-    if !links.rows.holds(at, &row) || stat.is_executable() != (entry.kind == Kind::Executable) {
+    if !links.rows.holds(at, &stat) || stat.is_executable() != (entry.kind == Kind::Executable) {
         return None;
     }
     fs.hard_link_at(stored, name, target, name).ok()?;
-    Some(row)
+    Some(Row::from(&stat))
 }
 
 /// A file in an open folder, and how to say where that is.
@@ -240,7 +239,7 @@ fn write_all(fs: &dyn Fs, file: BorrowedFd, mut bytes: &[u8]) -> std::io::Result
 }
 
 /// A folder, and those on the way to the one below it that was entered last.
-struct Folders {
+pub(super) struct Folders {
     root: OwnedFd,
     place: Vec<u8>,
     /// Open folders, with the lengths of their places; of a deep tree the lowest alone.
@@ -248,13 +247,13 @@ struct Folders {
 }
 
 impl Folders {
-    fn new(fs: &dyn Fs, root: &Path) -> Result<Self> {
+    pub(super) fn new(fs: &dyn Fs, root: &Path) -> Result<Self> {
         let open = fs.open_folder(root).map_err(|e| Error::io("read", root, e))?;
         Ok(Self { root: open, place: Vec::new(), open: Vec::new() })
     }
 
     /// Enters a folder, from the lowest open one that it lies below; links are not followed.
-    fn enter(&mut self, fs: &dyn Fs, place: &[u8], make: bool) -> std::io::Result<BorrowedFd<'_>> {
+    pub(super) fn enter(&mut self, fs: &dyn Fs, place: &[u8], make: bool) -> std::io::Result<BorrowedFd<'_>> {
         while let Some((end, _)) = self.open.last() {
             let rest = place.strip_prefix(&self.place[..*end]);
             if rest.is_some_and(|rest| rest.is_empty() || rest[0] == b'/') {
@@ -293,11 +292,11 @@ fn enter_one(fs: &dyn Fs, folder: BorrowedFd, name: &CStr, make: bool) -> std::i
 }
 
 /// A path of a manifest as its folder and its name.
-fn split(path: &[u8]) -> (&[u8], &[u8]) {
+pub(super) fn split(path: &[u8]) -> (&[u8], &[u8]) {
     path.iter().rposition(|&byte| byte == b'/').map_or((&path[..0], path), |at| (&path[..at], &path[at + 1..]))
 }
 
 /// A name of a manifest as the system takes it; manifests hold no NUL.
-fn c_name(name: &[u8]) -> CString {
+pub(super) fn c_name(name: &[u8]) -> CString {
     CString::new(name).unwrap_or_default()
 }

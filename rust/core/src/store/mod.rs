@@ -3,8 +3,9 @@
 //! ```text
 //! ROOT/ab/cdef.../content     what the manifest lists, browsable
 //! ROOT/ab/cdef.../manifest    the manifest's canonical bytes
-//! ROOT/ab/cdef.../rows        size, mtime and inode of each file as it was stored, and the boot that it was stored in
+//! ROOT/ab/cdef.../rows        size, times and inode of each file as it was stored, and the boot that it was stored in
 //! ROOT/ab/cdef.../synced      there once everything is known to be on the disk
+//! ROOT/ab/cdef.../unsynced    there once the disk did not take it: it is read before it is believed after a boot
 //! ROOT/.tmp/                  trees being made; what a dead process left is swept
 //! ROOT/.damaged/              trees that were not what their manifests list
 //! ```
@@ -17,10 +18,13 @@ mod copy;
 mod outside;
 mod rows;
 mod temporary;
+mod untouched;
 
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::AtomicBool;
+
+use rustix::io::Errno;
 
 use crate::digest::Digest;
 use crate::error::{Error, Result};
@@ -39,6 +43,7 @@ const CONTENT: &str = "content";
 const MANIFEST: &str = "manifest";
 const ROWS: &str = "rows";
 const SYNCED: &str = "synced";
+const UNSYNCED: &str = "unsynced";
 
 /// A folder of trees.
 pub struct Store {
@@ -103,7 +108,8 @@ impl Store {
     /// # Errors
     /// [`Error::Changed`] where a file is not what the scan found.
     pub fn save(&self, scan: &Scan, base: Option<Digest>, options: &Options) -> Result<()> {
-        if self.content_path(scan.manifest.digest()).is_ok() {
+        // Code is read, byte by byte, whenever it is copied out.
+        if self.is_there(scan.manifest.digest(), options)? {
             return Ok(());
         }
         self.copy_in(scan, base, options).map_err(|error| {
@@ -118,7 +124,7 @@ impl Store {
     /// As [`crate::scan::scan_tree`], and what keeping it can do wrong.
     pub fn add(&self, path: &Path, options: &Options) -> Result<Manifest> {
         let scan = scan_tree(self.fs.as_ref(), path, options)?;
-        if self.content_path(scan.manifest.digest()).is_err() {
+        if !self.ensure(scan.manifest.digest(), options)? {
             self.copy_in(&scan, None, options)?;
         }
         Ok(scan.manifest)
@@ -127,7 +133,11 @@ impl Store {
     fn copy_in(&self, scan: &Scan, base: Option<Digest>, options: &Options) -> Result<()> {
         let Scan { manifest, sources, .. } = scan;
         // A tree that was damaged once is written anew: what it was linked from may have been what was damaged.
-        let links = base.filter(|_| !self.was_set_aside(manifest.digest())).and_then(|base| self.linkable(base));
+        let base = base.filter(|_| !self.was_set_aside(manifest.digest()));
+        let links = match base {
+            Some(base) if self.is_there(base, options)? => self.linkable(base),
+            _ => None,
+        };
         let mut temporary = Temporary::new(self)?;
         let job = CopyJob { manifest, sources, links: links.as_ref(), cancelled: options.cancelled };
         let rows = copy_tree(self.fs.as_ref(), &job, &temporary.path().join(CONTENT))?;
@@ -181,7 +191,7 @@ impl Store {
                 Ok(())
             }
             // Somebody else was first: the same tree is there.
-            Err(_) if self.fs.stat(&place).is_ok() => Ok(()),
+            Err(error) if is_in_the_way(&error) => Ok(()),
             Err(error) => Err(Error::io("make", &place, error)),
         }
     }
@@ -207,11 +217,16 @@ impl Store {
     }
 }
 
-/// Whether a file cannot be read because it is gone, or a folder or a link lies in its place.
+/// Whether a file cannot be read because it is gone, a folder or a link lies in its place, or the disk lost it.
 fn is_something_else(why: &std::io::Error) -> bool {
     matches!(why.kind(), ErrorKind::NotFound | ErrorKind::NotADirectory | ErrorKind::IsADirectory)
-        // What following no link comes to where one lies.
-        || why.raw_os_error() == Some(rustix::io::Errno::LOOP.raw_os_error())
+        // What following no link comes to where one lies, and what a disk says that lost a part of it.
+        || [Errno::LOOP, Errno::IO].map(Errno::raw_os_error).map(Some).contains(&why.raw_os_error())
+}
+
+/// Whether a folder was not renamed because another one that is not empty lies there.
+fn is_in_the_way(why: &std::io::Error) -> bool {
+    matches!(why.kind(), ErrorKind::DirectoryNotEmpty | ErrorKind::AlreadyExists)
 }
 
 /// A path of a manifest, below a folder; the folder itself where the path is empty.

@@ -5,7 +5,10 @@ use std::path::{Path, PathBuf};
 
 use crate::error::{Error, Result};
 use crate::fs::{FileKind, Fs};
-use crate::store::temporary::unique;
+use crate::store::temporary::{remove, sweep, unique};
+
+/// What the name of an unfinished copy begins with.
+const UNFINISHED: &str = ".scriptstep-";
 
 /// Where a copy is made: beside its place, or in it where that is an empty folder. Removed when it is dropped.
 pub(super) struct Outside<'a> {
@@ -33,7 +36,10 @@ impl<'a> Outside<'a> {
             }
             Ok(_) => return Err(in_the_way(to)),
             Err(error) if error.kind() == ErrorKind::NotFound => {
-                Some(to.with_file_name(format!(".scriptstep-{}", unique())))
+                if let Some(folder) = to.parent() {
+                    sweep(fs, folder, UNFINISHED);
+                }
+                Some(to.with_file_name(format!("{UNFINISHED}{}", unique())))
             }
             Err(error) => return Err(Error::io("make", to, error)),
         };
@@ -68,12 +74,6 @@ impl<'a> Outside<'a> {
             (error, _) => error,
         }
     }
-
-    fn remove(&self, path: &Path) {
-        if self.fs.remove_file(path).is_err() {
-            let _ = self.fs.remove_all(path);
-        }
-    }
 }
 
 impl Drop for Outside<'_> {
@@ -82,8 +82,12 @@ impl Drop for Outside<'_> {
             return;
         }
         match &self.aside {
-            Some(aside) => self.remove(aside),
-            None => self.fs.list(self.to).unwrap_or_default().iter().for_each(|name| self.remove(&self.to.join(name))),
+            Some(aside) => remove(self.fs, aside),
+            None => {
+                for name in self.fs.list(self.to).unwrap_or_default() {
+                    remove(self.fs, &self.to.join(name));
+                }
+            }
         }
     }
 }

@@ -1,18 +1,19 @@
 //! What each file of a tree was when it was stored: enough to tell, without reading, that nobody touched it.
 
+use crate::fs::Stat;
 use crate::scan::row::Row;
 
 /// The form of the records; those of another form tell nothing.
-const FORM: &[u8] = b"rows 2\n";
-const BYTES: usize = 24;
+const FORM: &[u8] = b"rows 3\n";
+const BYTES: usize = 32;
 
-/// Size, mtime and inode of a file.
+/// Size, mtime, inode and ctime of a file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-struct Stored([u64; 3]);
+struct Stored([u64; 4]);
 
 impl From<&Row> for Stored {
     fn from(row: &Row) -> Self {
-        Self([row.size, row.mtime.cast_unsigned(), row.inode])
+        Self([row.size, row.mtime.cast_unsigned(), row.inode, row.ctime.cast_unsigned()])
     }
 }
 
@@ -30,8 +31,11 @@ impl Rows {
     }
 
     /// Whether the file at a place in the manifest is what it was.
-    pub(super) fn holds(&self, at: usize, row: &Row) -> bool {
-        self.rows.get(at) == Some(&Stored::from(row))
+    pub(super) fn holds(&self, at: usize, stat: &Stat) -> bool {
+        let now = Stored::from(&Row::from(stat));
+        // A new name of a file is a change of it: one with several tells less.
+        let told = if stat.links > 1 { 3 } else { 4 };
+        self.rows.get(at).is_some_and(|stored| stored.0[..told] == now.0[..told])
     }
 
     pub(super) fn encode(&self) -> Vec<u8> {
@@ -54,7 +58,7 @@ impl Rows {
             return None;
         }
         let word = |bytes: &[u8]| u64::from_le_bytes(bytes.try_into().unwrap_or_default());
-        let rows = rest.chunks_exact(BYTES).map(|row| Stored([word(&row[..8]), word(&row[8..16]), word(&row[16..])]));
+        let rows = rest.chunks_exact(BYTES).map(|row| Stored([0, 8, 16, 24].map(|at| word(&row[at..at + 8]))));
         Some(Self { boot, rows: rows.collect() })
     }
 }

@@ -19,22 +19,32 @@ pub(super) struct Temporary<'a> {
 impl<'a> Temporary<'a> {
     pub(super) fn new(store: &'a Store) -> Result<Self> {
         let fs = store.fs.as_ref();
-        let folder = store.root.join(FOLDER);
-        if !store.swept.swap(true, Ordering::Relaxed) {
-            sweep(fs, &folder);
-        }
-        let path = folder.join(unique());
+        store.sweep_once();
+        let path = store.root.join(FOLDER).join(unique());
         fs.make_folders(&path, 0o700).map_err(|e| Error::io("make", &path, e))?;
         Ok(Self { fs, path, kept: false })
+    }
+
+    pub(super) fn fs(&self) -> &'a dyn Fs {
+        self.fs
     }
 
     pub(super) fn path(&self) -> &Path {
         &self.path
     }
 
-    /// It was renamed: there is nothing to remove.
+    /// It was renamed, or holds what must not be lost: there is nothing to remove.
     pub(super) fn keep(&mut self) {
         self.kept = true;
+    }
+}
+
+impl Store {
+    /// Removes what processes that are gone left, the first time.
+    pub(super) fn sweep_once(&self) {
+        if !self.swept.swap(true, Ordering::Relaxed) {
+            sweep(self.fs.as_ref(), &self.root.join(FOLDER), "");
+        }
     }
 }
 
@@ -69,18 +79,25 @@ fn open(path: &str) -> Option<std::fs::File> {
     std::fs::File::open(path).ok()
 }
 
-/// Removes what processes that are gone left.
-fn sweep(fs: &dyn Fs, folder: &Path) {
+/// Removes what processes that are gone left in a folder, under names that begin so.
+pub(super) fn sweep(fs: &dyn Fs, folder: &Path, prefix: &str) {
     // Where processes cannot be told apart, nothing is swept: a folder too many costs less than a live one too few.
     if started(std::process::id()).is_none() {
         return;
     }
     for name in fs.list(folder).unwrap_or_default() {
         let text = name.to_string_lossy();
-        let mut parts = text.split('-');
-        let (pid, start) = (parts.next().and_then(|pid| pid.parse().ok()), parts.next());
-        if pid.and_then(started).as_deref() != start {
-            let _ = fs.remove_all(&folder.join(&name));
+        let mut parts = text.strip_prefix(prefix).unwrap_or_default().split('-');
+        let (Some(pid), Some(start)) = (parts.next().and_then(|pid| pid.parse().ok()), parts.next()) else { continue };
+        if started(pid).as_deref() != Some(start) {
+            remove(fs, &folder.join(&name));
         }
+    }
+}
+
+/// Removes a file or a folder, where that can be.
+pub(super) fn remove(fs: &dyn Fs, path: &Path) {
+    if fs.remove_file(path).is_err() {
+        let _ = fs.remove_all(path);
     }
 }

@@ -3,6 +3,8 @@
 #![allow(clippy::disallowed_methods, clippy::unwrap_used)] // A test makes its own files.
 #![allow(dead_code)] // Each test file uses a part of it.
 
+pub mod faulty;
+
 use std::collections::HashMap;
 use std::ffi::CStr;
 use std::fs;
