@@ -159,6 +159,7 @@ def submit_script(
     display_name: str | None = None,
     description: str | None = None,
     parent: RunRow | None = None,
+    audit: AuditMode | None = None,
     **unused: Any,
 ) -> ScriptRun:
     """Starts a script or a command by itself; returns at once.
@@ -170,6 +171,7 @@ def submit_script(
         display_name: The name to show; the script's where None.
         description: In the user's words.
         parent: The run that it is part of.
+        audit: As of `submit_pipeline`.
         **unused: What else a submit may be given in the SDK; named in a warning.
 
     Returns:
@@ -184,7 +186,7 @@ def submit_script(
 
     if not isinstance(config, ScriptRunConfig):
         raise ArgumentError(f"a ScriptRunConfig is needed, not {type(config).__name__}")
-    _check_options(tags, None, None, None)
+    _check_options(tags, None, None, audit)
     if unused:
         notice(f"the submit of a ScriptRunConfig does not use {', '.join(sorted(unused))}", level="warning")
     from scriptstep.engine.coordinator import start
@@ -202,7 +204,7 @@ def submit_script(
             display_name=display_name,
             alone=True,
             parent=parent,
-            audit=_audit,
+            audit=audit or _audit,
         )
     )
     remember(active)
