@@ -191,11 +191,12 @@ def unaudited(condition: Any, mode: AuditMode) -> str | None:
     return None
 
 
-def _unseen(notes: Iterable[Note]) -> Iterator[str]:
+def _unseen(notes: Sequence[Note]) -> Iterator[str]:
+    heard = {os.path.realpath(note["executable"]) for note in notes if note["do"] == "python"}
     for note in notes:
         if note["do"] == "started" and note["path"]:
             name = os.path.basename(note["path"])
-            if not (note["comes_by"] and _PYTHON.match(name)):
+            if not (note["comes_by"] and _PYTHON.match(name) and os.path.realpath(note["path"]) in heard):
                 yield name
 
 

@@ -9,7 +9,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-import scriptstep
+import scriptstep.runtime
 from scriptstep.data.materialize import Files
 
 __all__ = ["Places"]
@@ -89,7 +89,7 @@ class Places:
                 *(os.environ[name] for name in _CERTIFICATES if os.environ.get(name)),
                 self._folder,
                 os.path.join(self._home, "trees"),
-                os.path.dirname(scriptstep.__file__),
+                os.path.dirname(os.path.dirname(scriptstep.runtime.__file__)),
             }
         )
         self._temporary = _roots([*_TEMPORARY, os.environ.get("TMPDIR") or "/tmp"])

@@ -9,8 +9,6 @@ Nothing is imported but what every interpreter has loaded by then: a script may 
 here is swallowed: a script must not break because it is watched.
 """
 
-from __future__ import annotations
-
 import os
 import stat
 import sys
@@ -20,6 +18,8 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from types import FrameType
     from typing import Any
+else:
+    Any = object
 
 __all__ = ["VARIABLE", "install"]
 
