@@ -87,9 +87,11 @@ def check_last_run(home: Path, turn: str, reused: set[str]) -> dict[str, str]:
     assert {(m.name, m.value) for m in history.metrics(run.id)} == {("length", 2 * len(text))}
     model = history.model(run.workspace, "joined")
     assert model is not None
-    (file,) = [store.content_path(model.digest)] if store.content_path(model.digest).is_file() else [
-        store.content_path(model.digest) / "model.txt"
-    ]
+    (file,) = (
+        [store.content_path(model.digest)]
+        if store.content_path(model.digest).is_file()
+        else [store.content_path(model.digest) / "model.txt"]
+    )
     assert file.read_text() == 2 * text
     history.close()
     return digests

@@ -122,6 +122,10 @@ def _parser() -> argparse.ArgumentParser:
         choices=("definition", "content"),
         help="know datasets by their definition (the default), or by the content of their files",
     )
+    run.add_argument(
+        "--audit", action="store_true", help="tell what steps read from outside their copy, inputs and environment"
+    )
+    run.add_argument("--strict", action="store_true", help="as --audit, and a step that reads such a thing fails")
     run.add_argument("--need-a-file", action=_NeedsFile, nargs=0, help=argparse.SUPPRESS)
 
     runs = add("runs", "list runs, the newest first", _list_runs, epilog=_JSON_ABOUT)
@@ -230,7 +234,11 @@ def _run_script(options: argparse.Namespace, script: list[str]) -> int:
     from scriptstep.cli.running import run_module, run_path
     from scriptstep.run.submission import set_defaults
 
-    set_defaults(jobs=options.jobs, input_identity=options.input_identity)
+    set_defaults(
+        jobs=options.jobs,
+        input_identity=options.input_identity,
+        audit="strict" if options.strict else "report" if options.audit else None,
+    )
     try:
         if script[0] == "-m":
             return run_module(script[1], script[2:], verbose=options.verbose)

@@ -14,6 +14,7 @@ from scriptstep.console.text import count
 from scriptstep.console.text import size as size_text
 from scriptstep.content import ContentStore, Manifest, Survey, digest_bytes, scan
 from scriptstep.engine import environment_identity
+from scriptstep.engine.audit import unaudited
 from scriptstep.engine.canonical import encode
 from scriptstep.engine.differences import Side, compare, reasons
 from scriptstep.engine.environment_identity import Installed
@@ -251,6 +252,10 @@ class Planner:
         """
         return read_digest(read_value(self._workspace._catalog, what, args, self._run_id))
 
+    def editables(self, interpreter: str) -> list[str]:
+        """Returns: the folders and files that editable installations put on an interpreter's path."""
+        return [path for found in self._installed_in(interpreter).distributions for path in found.paths]
+
     def conditions(self, spec: StepSpec) -> Conditions:
         """Returns: what a result's conditions are held against, now."""
         return Conditions([(self._specs[n].name, self.origins.get(n, "")) for n in spec.run_after], self.read_again)
@@ -272,6 +277,8 @@ class Planner:
             found, accepted = self._accepted(spec, step.key)
         for result in found:
             broken = broken_condition(result, conditions, self._store)
+            if broken is None and self._s.audit is not None:
+                broken = unaudited(result.conditions.get("audit"), self._s.audit)
             if broken is None:
                 return Verdict(result, (), (*accepted, *self._notes(step, result)), result.run)
             reason = reason or (broken, result.run)

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import scriptstep.runtime
 from scriptstep.content import ContentStore
 from scriptstep.engine.attempt import Attempt, Status
+from scriptstep.engine.auditor import Auditor
 from scriptstep.engine.defeats import Defeat, defeats
 from scriptstep.engine.effects import EventTaker, Target, reenact
 from scriptstep.engine.mlflow_files import read_mlflow
@@ -71,6 +72,7 @@ class Recorder:
             settings_file=self._workspace._place.settings_file,
         )
         self._destinations = Destinations(self._datastore, store)
+        self._auditor = Auditor(submission.audit, home, self._catalog, planner) if submission.audit else None
         self.trees: set[str] = set()
         self._ran: list[str] = []
 
@@ -107,7 +109,7 @@ class Recorder:
             plan.row.id, status="Running", started=now(), verdict=plan.verdict.to_json(), details=_inputs(plan)
         )
         self._history.set_properties(plan.row.id, {**self._properties(plan), "ContentSnapshotId": digest})
-        return stage(
+        attempt = stage(
             plan.spec,
             plan.row.id,
             self._parent_id,
@@ -119,6 +121,7 @@ class Recorder:
             digest,
             plan.interpreter,
         )
+        return attempt if self._auditor is None else self._auditor.watch(plan, attempt)
 
     def _copy_code(self, plan: StepPlan) -> None:
         """Lays out the working copy; what is damaged in the store is written anew from the source."""
@@ -151,6 +154,7 @@ class Recorder:
         assert plan.taker is not None
         plan.taker.take()
         self._check_guards(plan)
+        audit = None if self._auditor is None else self._auditor.judge(plan, status)
         collected = adopt_outputs(plan.spec, plan.folder, self._store)
         self._check_written(plan, collected)
         self._take_mlflow(plan)
@@ -163,6 +167,10 @@ class Recorder:
             )
         details, more = self._place_outputs(plan.spec, collected.trees, plan.row.id)
         warnings += more
+        conditions = self._conditions(plan)
+        if audit is not None:
+            details |= audit.kept()
+            conditions |= audit.condition()
         with self._history.transaction():
             result = self._history.add_result(
                 workspace=self._workspace.name,
@@ -172,7 +180,7 @@ class Recorder:
                 outputs=collected.trees,
                 artifacts=artifacts,
                 document=plan.masked,
-                conditions=self._conditions(plan),
+                conditions=conditions,
                 effects=plan.taker.effects,
                 reusable=reusable,
                 duration_s=plan.seconds(status),
@@ -192,6 +200,7 @@ class Recorder:
         self.trees |= {artifacts}
         shutil.rmtree(plan.folder.code, ignore_errors=True)
         told = [", ".join(plan.verdict.reasons), *self._outcome(plan, collected), *plan.verdict.notes]
+        told += [audit.summary()] if audit is not None else []
         return "; ".join(told), warnings
 
     def stopped(self, plan: StepPlan, status_text: str, error: Mapping[str, Any], status: Status) -> None:
@@ -206,6 +215,8 @@ class Recorder:
         if plan.taker is not None:
             plan.taker.take()
         self._take_mlflow(plan)
+        if self._auditor is not None:
+            self._auditor.forget(plan)
         artifacts = None if plan.folder.artifacts.is_symlink() else adopt_artifacts(plan.folder, self._store)
         code = status.exit_code if status.signal is None else -status.signal
         keyed = {
@@ -241,6 +252,10 @@ class Recorder:
         origin = self._history.run(result.run)
         registered: list[str] = []
         details, _ = self._place_outputs(plan.spec, result.outputs, result.run)
+        audited: list[str] = []
+        if self._auditor is not None and origin is not None:
+            audited, kept = self._auditor.tell_again(plan, origin)
+            details |= kept
         with self._history.transaction():
             registered += reenact(result.effects, self._target(plan))
             stamp = now()
@@ -268,7 +283,7 @@ class Recorder:
         self._done(plan, result.outputs, result.run)
         self.trees |= {result.artifacts} if result.artifacts else set()
         source = f"from run {(origin.parent or result.run)[:4]}" if origin else "from an earlier run"
-        return "; ".join([source, *registered, *plan.verdict.notes])
+        return "; ".join([source, *registered, *plan.verdict.notes, *audited])
 
     # --- parts
 

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from scriptstep.engine.audit import AuditMode
 from scriptstep.errors import UserErrorException
 from scriptstep.graph import Graph
 from scriptstep.history import RunRow
@@ -39,6 +40,7 @@ class Submission:
         contents: Trees of source directories whose content was kept before; the directories are not looked at.
         settings: The settings that hold, where they are not the workspace's of today.
         pipeline_id: Id of the published pipeline that it is, or None.
+        audit: Whether what steps read from outside is looked for; "strict" makes it a failure. None for no audit.
     """
 
     graph: Graph
@@ -59,6 +61,7 @@ class Submission:
     contents: Mapping[str, str] = field(default_factory=dict)
     settings: Settings | None = None
     pipeline_id: str | None = None
+    audit: AuditMode | None = None
 
     @property
     def in_force(self) -> Settings:

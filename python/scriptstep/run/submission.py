@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from scriptstep.workspace.workspace import Workspace
 
 __all__ = [
+    "AuditMode",
     "Frozen",
     "InputIdentity",
     "Submittable",
@@ -35,10 +36,12 @@ __all__ = [
 ]
 
 InputIdentity = Literal["definition", "content"]
+AuditMode = Literal["report", "strict"]
 
 _jobs: int | None = None
 _input_identity: InputIdentity | None = None
 _taker: Callable[[Submission], Any] | None = None
+_audit: AuditMode | None = None
 
 
 @dataclass(frozen=True)
@@ -66,15 +69,18 @@ class Submittable(Protocol):
     _pipeline_outputs: dict[str, tuple[str, str]]
 
 
-def set_defaults(*, jobs: int | None = None, input_identity: InputIdentity | None = None) -> None:
+def set_defaults(
+    *, jobs: int | None = None, input_identity: InputIdentity | None = None, audit: AuditMode | None = None
+) -> None:
     """Says what holds where a submit says nothing; the command line does.
 
     Args:
         jobs: Most steps side by side; None for the number of cores.
         input_identity: What datasets are known by; None for the setting.
+        audit: Whether steps are watched for what they read from outside; None for not.
     """
-    global _jobs, _input_identity
-    _jobs, _input_identity = jobs, input_identity
+    global _jobs, _input_identity, _audit
+    _jobs, _input_identity, _audit = jobs, input_identity, audit
 
 
 def submit_pipeline(pipeline: Submittable, experiment_name: str, **options: Any) -> PipelineRun:
@@ -107,6 +113,7 @@ def submission_of(
     parent_run_id: str | None = None,
     input_identity: InputIdentity | None = None,
     jobs: int | None = None,
+    audit: AuditMode | None = None,
     display_name: str | None = None,
     description: str | None = None,
     frozen: Frozen | None = None,
@@ -123,6 +130,8 @@ def submission_of(
         parent_run_id: Not used here.
         input_identity: Whether datasets are known by "definition" or by "content"; None for the setting.
         jobs: Most steps side by side; None for the number of cores.
+        audit: "report" to be told what steps read from outside their copy, inputs and environment; "strict" makes that
+            a failure of the step. A step whose result was not audited runs.
         display_name: The name to show; the experiment's where None.
         description: In the user's words; the pipeline's where None.
         frozen: What holds of it, where it was published.
@@ -134,7 +143,7 @@ def submission_of(
         ArgumentError: A name or value cannot be; a parameter is unknown or of another type.
     """
     _check_name(experiment_name)
-    _check_options(tags, input_identity, jobs)
+    _check_options(tags, input_identity, jobs, audit)
     if parent_run_id is not None:
         notice("parent_run_id is not used here: the run stands for itself", level="warning")
     from scriptstep.engine.submission import Submission
@@ -151,6 +160,7 @@ def submission_of(
         description=description or pipeline.description,
         input_identity=input_identity or _input_identity,
         jobs=jobs or _jobs,
+        audit=audit or _audit,
         display_name=display_name,
         pipeline_outputs=dict(pipeline._pipeline_outputs),
     )
@@ -168,6 +178,7 @@ def submit_script(
     display_name: str | None = None,
     description: str | None = None,
     parent: RunRow | None = None,
+    audit: AuditMode | None = None,
     **unused: Any,
 ) -> ScriptRun:
     """Starts a script or a command by itself; returns at once.
@@ -179,6 +190,7 @@ def submit_script(
         display_name: The name to show; the script's where None.
         description: In the user's words.
         parent: The run that it is part of.
+        audit: As of `submit_pipeline`.
         **unused: What else a submit may be given in the SDK; named in a warning.
 
     Returns:
@@ -193,7 +205,7 @@ def submit_script(
 
     if not isinstance(config, ScriptRunConfig):
         raise ArgumentError(f"a ScriptRunConfig is needed, not {type(config).__name__}")
-    _check_options(tags, None, None)
+    _check_options(tags, None, None, audit)
     if unused:
         notice(f"the submit of a ScriptRunConfig does not use {', '.join(sorted(unused))}", level="warning")
     from scriptstep.engine.submission import Submission
@@ -209,6 +221,7 @@ def submit_script(
         display_name=display_name,
         alone=True,
         parent=parent,
+        audit=audit or _audit,
     )
     run = _started(submission, lambda id: ScriptRun(experiment, id, _run_config=config.run_config))
     return cast("ScriptRun", run)
@@ -269,10 +282,12 @@ def parameter_values(pipeline: Submittable, given: Mapping[str, Any] | None) -> 
     return values
 
 
-def _check_options(tags: object, input_identity: object, jobs: object) -> None:
+def _check_options(tags: object, input_identity: object, jobs: object, audit: object) -> None:
     if tags is not None and not isinstance(tags, Mapping):
         raise ArgumentError(f"tags are a dict of names and values, not {type(tags).__name__}")
     if input_identity is not None and input_identity not in get_args(InputIdentity):
         raise ArgumentError(f"input_identity is 'definition' or 'content', not {input_identity!r}")
     if jobs is not None and (not isinstance(jobs, int) or isinstance(jobs, bool) or jobs < 1):
         raise ArgumentError(f"jobs is a number of steps, at least 1, not {jobs!r}")
+    if audit is not None and audit not in get_args(AuditMode):
+        raise ArgumentError(f"audit is 'report' or 'strict', not {audit!r}")

@@ -29,11 +29,28 @@ class _ByPlace(object):  # noqa: UP004
         return None
 
 
+def _watch(file):
+    """Notes what this process reads: `scriptstep run --audit` asked for it."""
+    try:
+        from _frozen_importlib import module_from_spec
+        from _frozen_importlib_external import PathFinder
+
+        runtime = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
+        spec = PathFinder.find_spec("audit", [runtime])
+        module = module_from_spec(spec)
+        spec.loader.exec_module(module)
+        module.install(file)
+    except Exception:
+        pass  # the engine says of a process that it has not heard of that it was not seen
+
+
 def _set_up():
     here = os.path.dirname(os.path.abspath(__file__))
     if sys.version_info >= (3, 10):  # noqa: UP036
         sys.meta_path.insert(0, _ByPlace(os.path.dirname(os.path.dirname(here))))
     sys.path[:] = [place for place in sys.path if os.path.abspath(place) != here]
+    if "SCRIPTSTEP_AUDIT" in os.environ and hasattr(sys, "addaudithook"):
+        _watch(os.environ["SCRIPTSTEP_AUDIT"])
     # This module stood before another one, perhaps: that has its turn now, under the name that both have.
     this = sys.modules.pop("sitecustomize", None)
     try:
