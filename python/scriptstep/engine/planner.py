@@ -68,6 +68,7 @@ class StepPlan:
         previous: The last result of a step of its name, or None.
         reusable: Whether an earlier result may stand for it.
         newest: Id of the newest result of its key when the verdict was given.
+        attempt: Number of its present or next attempt, from 1.
         guards: Trees that it is handed on, with their rows before it starts.
         taker: Takes its events in.
         handle: The executor's handle, once it is submitted.
@@ -88,6 +89,7 @@ class StepPlan:
     previous: ResultRow | None
     reusable: bool = True
     newest: int = 0
+    attempt: int = 1
     guards: dict[str, Any] = field(default_factory=dict)
     taker: EventTaker | None = None
     handle: str = ""

@@ -35,6 +35,7 @@ InputIdentity = Literal["definition", "content"]
 
 _jobs: int | None = None
 _input_identity: InputIdentity | None = None
+_retries: int | None = None
 
 
 @dataclass(frozen=True)
@@ -62,15 +63,18 @@ class Submittable(Protocol):
     _pipeline_outputs: dict[str, tuple[str, str]]
 
 
-def set_defaults(*, jobs: int | None = None, input_identity: InputIdentity | None = None) -> None:
+def set_defaults(
+    *, jobs: int | None = None, input_identity: InputIdentity | None = None, retries: int | None = None
+) -> None:
     """Says what holds where a submit says nothing; the command line does.
 
     Args:
         jobs: Most steps side by side; None for the number of cores.
         input_identity: What datasets are known by; None for the setting.
+        retries: How often a step that fails is tried again.
     """
-    global _jobs, _input_identity
-    _jobs, _input_identity = jobs, input_identity
+    global _jobs, _input_identity, _retries
+    _jobs, _input_identity, _retries = jobs, input_identity, retries
 
 
 def submit_pipeline(
@@ -84,6 +88,7 @@ def submit_pipeline(
     parent_run_id: str | None = None,
     input_identity: InputIdentity | None = None,
     jobs: int | None = None,
+    retries: int | None = None,
     display_name: str | None = None,
     description: str | None = None,
     frozen: Frozen | None = None,
@@ -100,6 +105,7 @@ def submit_pipeline(
         parent_run_id: Not used here.
         input_identity: Whether datasets are known by "definition" or by "content"; None for the setting.
         jobs: Most steps side by side; None for the number of cores.
+        retries: How often a step that fails is tried again, where its run configuration says nothing; None for never.
         display_name: The name to show; the experiment's where None.
         description: In the user's words; the pipeline's where None.
         frozen: What holds of it, where it was published.
@@ -111,7 +117,7 @@ def submit_pipeline(
         ArgumentError: A name or value cannot be; a parameter is unknown or of another type.
     """
     _check_name(experiment_name)
-    _check_options(tags, input_identity, jobs)
+    _check_options(tags, input_identity, jobs, retries)
     if parent_run_id is not None:
         notice("parent_run_id is not used here: the run stands for itself", level="warning")
     from scriptstep.engine.coordinator import start
@@ -130,6 +136,7 @@ def submit_pipeline(
         description=description or pipeline.description,
         input_identity=input_identity or _input_identity,
         jobs=jobs or _jobs,
+        retries=_retries_of(retries),
         display_name=display_name,
         pipeline_outputs=dict(pipeline._pipeline_outputs),
     )
@@ -148,6 +155,7 @@ def submit_script(
     tags: Mapping[str, Any] | None = None,
     display_name: str | None = None,
     description: str | None = None,
+    retries: int | None = None,
     parent: RunRow | None = None,
     **unused: Any,
 ) -> ScriptRun:
@@ -159,6 +167,7 @@ def submit_script(
         tags: Of the run; kept as text.
         display_name: The name to show; the script's where None.
         description: In the user's words.
+        retries: How often it is tried again where it fails, and its run configuration says nothing; None for never.
         parent: The run that it is part of.
         **unused: What else a submit may be given in the SDK; named in a warning.
 
@@ -174,7 +183,7 @@ def submit_script(
 
     if not isinstance(config, ScriptRunConfig):
         raise ArgumentError(f"a ScriptRunConfig is needed, not {type(config).__name__}")
-    _check_options(tags, None, None)
+    _check_options(tags, None, None, retries)
     if unused:
         notice(f"the submit of a ScriptRunConfig does not use {', '.join(sorted(unused))}", level="warning")
     from scriptstep.engine.coordinator import start
@@ -190,6 +199,7 @@ def submit_script(
             tags=texts(tags),
             description=description,
             display_name=display_name,
+            retries=_retries_of(retries),
             alone=True,
             parent=parent,
         )
@@ -229,10 +239,16 @@ def parameter_values(pipeline: Submittable, given: Mapping[str, Any] | None) -> 
     return values
 
 
-def _check_options(tags: object, input_identity: object, jobs: object) -> None:
+def _retries_of(given: int | None) -> int:
+    return (_retries or 0) if given is None else given
+
+
+def _check_options(tags: object, input_identity: object, jobs: object, retries: object) -> None:
     if tags is not None and not isinstance(tags, Mapping):
         raise ArgumentError(f"tags are a dict of names and values, not {type(tags).__name__}")
     if input_identity is not None and input_identity not in get_args(InputIdentity):
         raise ArgumentError(f"input_identity is 'definition' or 'content', not {input_identity!r}")
     if jobs is not None and (not isinstance(jobs, int) or isinstance(jobs, bool) or jobs < 1):
         raise ArgumentError(f"jobs is a number of steps, at least 1, not {jobs!r}")
+    if retries is not None and (not isinstance(retries, int) or isinstance(retries, bool) or retries < 0):
+        raise ArgumentError(f"retries is how often a step is tried again, at least 0, not {retries!r}")
