@@ -17,7 +17,9 @@ from scriptstep.console import (
     RunEnded,
     RunStarted,
     StepEnded,
+    StepRetried,
     StepStarted,
+    StepWaiting,
     configure,
     console,
     emit,
@@ -364,6 +366,42 @@ def test_the_live_display_keeps_finished_steps_and_takes_itself_off_the_screen(m
         "  b             ran     1.0 s    first run",
         "2 ran in 1.0 s",
     ]
+
+
+def test_a_step_that_waits_says_for_whom_and_one_that_is_tried_again_says_why() -> None:
+    events = [
+        RunStarted(RUN, "x", 2, 2, ["train", "b"]),
+        StepWaiting("train", "81c2ffff", RUN),
+        StepRetried("b", 1, 3, 2.0, "exit code 1", RUN),
+        StepEnded("train", "reused", 2.0, "from run 81c2", (), RUN),
+    ]
+    assert told(*events).splitlines()[1:] == [
+        "  train         waiting          for run 81c2, which runs the same step",
+        "  b             retry            1 of 3 in 2 s: exit code 1",
+        "  train         reused           saved 2.0 s, from run 81c2",
+    ]
+    assert told(*events[1:3], amount="quiet") == ""
+
+
+def test_on_a_terminal_what_waits_stands_below_until_it_goes_on(monkeypatch: pytest.MonkeyPatch) -> None:
+    from scriptstep.console.live import LiveConsole
+
+    live = fitting(monkeypatch, NO_COLOR="1", COLUMNS="100", LINES="30")
+    assert isinstance(live, LiveConsole)
+
+    def below() -> list[str]:
+        return [str(row).rstrip() for row in live._render().renderables]
+
+    live.send(RunStarted(RUN, "x", 2, 2, ["train", "b"]))
+    live.send(StepWaiting("train", "81c2ffff", RUN))
+    assert below() == ["  train         waiting 0.0 s    for run 81c2, which runs the same step"]
+    live.send(StepStarted("train", RUN))
+    assert below() == ["  train         running 0.0 s"]
+    live.send(StepRetried("train", 1, 3, 2.0, "exit code 1", RUN))
+    assert below() == ["  train         waiting 0.0 s    for retry 1 of 3"]
+    live.send(StepEnded("train", "ran", 1.0, "first run; attempt 2", (), RUN))
+    assert below() == []
+    live.close()
 
 
 def on_screen(text: str) -> list[str]:

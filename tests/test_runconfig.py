@@ -204,6 +204,7 @@ def test_everything_that_concerns_a_step_is_in_its_spec() -> None:
     config.mpi.process_count_per_node = 4
     config.tensorflow = TensorflowConfiguration(worker_count=2, parameter_server_count=0)
     config.node_count = 3
+    config.retries = 2
     spec = config._run_spec()
     assert dataclasses.asdict(spec) == {
         "environment": {
@@ -222,6 +223,7 @@ def test_everything_that_concerns_a_step_is_in_its_spec() -> None:
         "worker_count": 2,
         "parameter_server_count": 0,
         "timeout_s": 90.0,
+        "retries": 2,
     }
 
 
@@ -423,6 +425,15 @@ containerInstance: {region: , cpuCores: 2, memoryGb: 3.5}
 dataReferences: {}
 sourceDirectoryDataStore:
 """
+
+
+def test_a_setting_that_the_sdk_has_not_stands_in_a_file_only_where_it_is_made(folder: Path) -> None:
+    config = RunConfiguration()
+    config.save(folder, "mine")
+    assert "retries" not in (folder / ".azureml" / "mine").read_text()
+    config.retries = 0
+    config.save(folder, "mine")
+    assert RunConfiguration.load(folder, "mine").retries == 0
 
 
 def test_a_file_of_the_sdks_is_read(folder: Path) -> None:

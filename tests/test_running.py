@@ -227,7 +227,7 @@ def test_a_step_that_takes_too_long_is_ended_with_all_its_processes(make_step: M
     finished = run(make_step("slow", code, runconfig=config))
     (step,) = finished.find_step_run("slow")
     assert step.get_status() == "Failed"
-    assert "longer than the 1 s" in step.get_details()["error"]["message"]
+    assert "timed out after 1 s" in step.get_details()["error"]["message"]
     time.sleep(4.5)
     assert not mark.exists()
 

@@ -17,6 +17,7 @@ import pytest
 
 from scriptstep import Experiment, Pipeline, ScriptRunConfig, Workspace
 from scriptstep.console import StepEnded, StepStarted, StepWaiting, set_console
+from scriptstep.engine import retries
 from scriptstep.engine.claims import Claims
 from scriptstep.engine.file_lock import FileLock, holder
 from tests.heard import Heard, lines
@@ -183,6 +184,25 @@ def test_where_the_others_attempt_fails_the_step_is_run_here(
     (place / "go-a").touch()
     assert verdicts(finish(first)) == {"a": "Failed"}
     finish(second)
+    assert lines(place / "ran") == ["a", "a"]
+
+
+def test_a_step_that_is_tried_again_keeps_the_others_waiting(
+    make_step: Make, submit: Make, heard: Heard, place: Path, verdicts: Tell, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(retries, "FIRST_S", 0.3)
+
+    def step() -> Any:
+        code = HELD + "    if len(open(os.path.join(place, 'ran')).readlines()) < 2:\n        sys.exit(7)\n"
+        return make_step("a", code, arguments=[str(place), "a"])
+
+    first = submit(step(), retries=1)
+    started(heard, first, "a")
+    second = submit(step())
+    waits(heard, second, "a", first)
+    (place / "go-a").touch()
+    assert verdicts(finish(first)) == {"a": "ran"}
+    assert verdicts(finish(second)) == {"a": "reused"}
     assert lines(place / "ran") == ["a", "a"]
 
 

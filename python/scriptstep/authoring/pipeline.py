@@ -179,7 +179,8 @@ class Pipeline:
             regenerate_outputs: Whether every step runs.
             parent_run_id: Id of a run that this one belongs to.
             credential_passthrough: As in the SDK, not used.
-            **kwargs: `tags` of the run; `input_identity`, "definition" or "content": what datasets are known by.
+            **kwargs: `tags` of the run; `input_identity`, "definition" or "content": what datasets are known by;
+                `retries`: how often a step that fails is tried again, where its run configuration says nothing.
 
         Returns:
             The run.
@@ -190,7 +191,7 @@ class Pipeline:
         """
         if kwargs.pop("enable_email_notification", None):
             raise NotImplementedError("enable_email_notification is not there: wait_for_completion, then send it")
-        known = {name: kwargs.pop(name, None) for name in ("tags", "input_identity")}
+        known = {name: kwargs.pop(name, None) for name in ("tags", "input_identity", "retries")}
         if kwargs:
             raise ArgumentTypeError(f"Pipeline.submit: there is no parameter {min(kwargs)!r}")
         from scriptstep.run.submission import submit_pipeline

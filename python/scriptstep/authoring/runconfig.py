@@ -155,6 +155,8 @@ class RunConfiguration(Element):
         environment_variables: What the script finds in its environment, besides those of `environment`.
         node_count: Nodes.
         max_run_duration_seconds: How long the script may run, seconds; None for as long as it takes.
+        retries: How often the script is tried again where it fails or takes too long; None for what the submit says.
+            The SDK has no such thing.
         mpi: Processes that MPI starts.
         tensorflow: Processes of a distributed TensorFlow job.
         pytorch: Processes of a distributed PyTorch job.
@@ -178,6 +180,7 @@ class RunConfiguration(Element):
     framework: str = "Python"
     communicator: str = "None"
     max_run_duration_seconds: float | None = None
+    retries: int | None = None
     node_count: int = 1
     priority: int | None = None
     environment = made(lambda: Environment("default-environment"))
@@ -235,6 +238,13 @@ class RunConfiguration(Element):
     @auto_prepare_environment.setter
     def auto_prepare_environment(self, value: bool) -> None:
         self.__dict__["_auto_prepare"] = value
+
+    def _to_json(self) -> dict[str, Any]:
+        """Returns: all fields as plain data; one that the SDK has not, only where it is set."""
+        found = super()._to_json()
+        if self.retries is None:
+            del found["retries"]
+        return found
 
     def save(
         self,
@@ -357,6 +367,7 @@ class RunConfiguration(Element):
                 self.tensorflow.parameter_server_count, "parameter_server_count", where, least=0
             ),
             timeout_s=_seconds(self.max_run_duration_seconds, where),
+            retries=None if self.retries is None else _count(self.retries, "retries", where, least=0),
         )
 
     def _jobs(self) -> list[MpiConfiguration | PyTorchConfiguration]:

@@ -74,6 +74,7 @@ class _File(_Part):
     framework: str | None = None
     communicator: str | None = None
     max_run_duration_seconds: float | None = Field(None, gt=0)
+    retries: int | None = Field(None, ge=0)
     node_count: int | None = Field(None, ge=1)
     environment: _Environment | str | None = None
     environment_variables: dict[str, _Text] | None = None

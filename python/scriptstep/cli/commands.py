@@ -32,7 +32,7 @@ _DOCTOR_JSON_ABOUT = """--json prints {"version": 1, "findings": [{"file", "cell
 has not), setting (a portal held it) or syntax. The exit code is 1 where there is a finding."""
 
 # Options of `run` that take a value: what follows them is not the file.
-_VALUED = ("--jobs", "-j", "--input-identity", "--color")
+_VALUED = ("--jobs", "-j", "--input-identity", "--retries", "--color")
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -126,6 +126,9 @@ def _parser() -> argparse.ArgumentParser:
         "--audit", action="store_true", help="tell what steps read from outside their copy, inputs and environment"
     )
     run.add_argument("--strict", action="store_true", help="as --audit, and a step that reads such a thing fails")
+    run.add_argument(
+        "--retries", type=_at_least(0), metavar="N", help="try a step that fails again, N times at most (default: 0)"
+    )
     run.add_argument("--need-a-file", action=_NeedsFile, nargs=0, help=argparse.SUPPRESS)
 
     runs = add("runs", "list runs, the newest first", _list_runs, epilog=_JSON_ABOUT)
@@ -145,6 +148,10 @@ def _parser() -> argparse.ArgumentParser:
         type=_at_least(0),
         metavar="N",
         help="of a step in several processes, the one of this rank; else all of them",
+    )
+
+    logs.add_argument(
+        "--attempt", type=_at_least(1), metavar="N", help="of a step that was tried again, this try (default: the last)"
     )
 
     cancel = add("cancel", "cancel a run and end its processes", _cancel_run)
@@ -238,6 +245,7 @@ def _run_script(options: argparse.Namespace, script: list[str]) -> int:
         jobs=options.jobs,
         input_identity=options.input_identity,
         audit="strict" if options.strict else "report" if options.audit else None,
+        retries=options.retries,
     )
     try:
         if script[0] == "-m":
@@ -256,7 +264,7 @@ def _list_runs(options: argparse.Namespace, script: list[str]) -> int:
 def _print_logs(options: argparse.Namespace, script: list[str]) -> int:
     from scriptstep.cli.listing import print_logs
 
-    return print_logs(options.run, options.step, options.rank)
+    return print_logs(options.run, options.step, options.rank, options.attempt)
 
 
 def _cancel_run(options: argparse.Namespace, script: list[str]) -> int:

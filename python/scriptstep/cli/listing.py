@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import difflib
 import json
+import shlex
 import time
 from typing import TYPE_CHECKING, Any
 
@@ -76,21 +77,22 @@ def _order(verdict: str) -> int:
     return known.index(verdict) if verdict in known else len(known)
 
 
-def print_logs(run: str, step: str | None, rank: int | None) -> int:
+def print_logs(run: str, step: str | None, rank: int | None, attempt: int | None = None) -> int:
     """Prints what the steps of a run printed.
 
     Args:
         run: Its id, or the first characters.
         step: Name of a step; all of them where None.
         rank: Of its processes the one of this rank; all of them where None.
+        attempt: Which try at the step; the last where None.
 
     Returns:
         The exit code.
 
     Raises:
-        NotRegisteredError: There is no such run or step, or no step of it has such a rank.
+        NotRegisteredError: There is no such run or step, or no step of it has such a rank or attempt.
     """
-    from scriptstep.run.files import logs_of
+    from scriptstep.run.files import earlier_attempts, logs_of
 
     place, history, row = one_run(run)
     steps = [row] if row.kind != "pipeline" else list(reversed(history.runs(parent=row.id, kind="step")))
@@ -104,7 +106,16 @@ def print_logs(run: str, step: str | None, rank: int | None) -> int:
                 help=f"did you mean '{near[0]}'?" if near else None,
             )
     catalog = _catalog(place, row)
-    logs = [(one, logs_of(catalog.files(one.id))) for one in steps]
+    files = [(one, catalog.files(one.id)) for one in steps]
+    earlier = {one.id: earlier_attempts(found) for one, found in files}
+    if attempt is not None:
+        files = [
+            (one, earlier[one.id].get(attempt, found)) for one, found in files if _tries(earlier[one.id]) >= attempt
+        ]
+        if not files:
+            most = max(map(_tries, earlier.values()))
+            raise NotRegisteredError(f"nothing was tried {attempt} times", help=f"the highest attempt is {most}")
+    logs = [(one, logs_of(found)) for one, found in files]
     if rank is not None:
         most = max((max(found) for _, found in logs if found), default=0)
         logs = [(one, {rank: found[rank]}) for one, found in logs if rank in found]
@@ -119,7 +130,15 @@ def print_logs(run: str, step: str | None, rank: int | None) -> int:
             emit(("\n" if index else "") + f"== {escaped(one.name)} ({shown})")
         data = path.read_bytes() if path is not None else b""
         emit_bytes(data if not data or data.endswith(b"\n") else data + b"\n")
+    for one, _ in logs if attempt is None else []:
+        if earlier[one.id]:
+            named = f"scriptstep logs {row.id[:4]} {shlex.quote(escaped(one.name))} --attempt 1"
+            notice(f"step '{escaped(one.name)}' was tried {_tries(earlier[one.id])} times; this was the last", named)
     return 0
+
+
+def _tries(earlier: dict[int, Any]) -> int:
+    return max(earlier, default=0) + 1
 
 
 def _or_none(logs: dict[int, Path]) -> list[tuple[int, Path | None]]:

@@ -17,6 +17,7 @@ from scriptstep.console import (
     RunEnded,
     RunStarted,
     StepEnded,
+    StepRetried,
     StepStarted,
     StepWaiting,
     Verdict,
@@ -35,6 +36,7 @@ from scriptstep.engine.planner import Planner
 from scriptstep.engine.processes import failed_rank
 from scriptstep.engine.recorder import Recorder
 from scriptstep.engine.remains import remove_working_copies
+from scriptstep.engine.retries import Retries
 from scriptstep.engine.run_record import RunRecord
 from scriptstep.engine.step_plan import StepPlan
 from scriptstep.engine.submission import Submission
@@ -80,6 +82,7 @@ class _Coordinator:
         self._jobs = max(1, submission.jobs or os.cpu_count() or 1)
         self._running: dict[str, StepPlan] = {}
         self._ending: set[str] = set()
+        self._retries = Retries(submission.retries)
         self._failed: dict[str, str] = {}
         self._cancelled = False
         self._counts = {"ran": 0, "reused": 0, "failed": 0, "not run": 0, "cancelled": 0}
@@ -173,21 +176,22 @@ class _Coordinator:
         cancel_when(lambda: self._is_cancel_asked(run))
         git = GitSources({spec.source_directory for spec in self._specs.values()} - set(self._s.contents))
         try:
-            while ready or to_run or self._running or self._claims:
+            while ready or to_run or self._running or self._claims or self._retries:
                 self._look_for_cancel(run)
                 if self._stopping:
                     self._stop_running(executor)
                     ready.clear()
                     to_run.clear()
                     self._claims.forget_waiting()
-                done: list[str] = []
+                done = self._drop_retries() if self._stopping else []
+                to_run.extendleft(self._retries.due())
                 while ready and len(to_run) + len(self._running) < self._jobs * 4:
                     done += self._decide(ready.popleft(), to_run)
                 again: list[str] = []
                 while (plan := self._next_to_run(to_run)) is not None:
                     if self._claimed(plan, again):
                         done += self._launch(plan, executor)
-                if (self._running or self._claims) and not (done or again):
+                if (self._running or self._claims or self._retries) and not (done or again):
                     executor.wait(_POLL_S)
                 done += self._collect(executor)
                 again += self._look_at_claims()
@@ -265,7 +269,7 @@ class _Coordinator:
 
     def _claimed(self, plan: StepPlan, again: list[str]) -> bool:
         """Tells whether a step may run, and no other run does its work; else it waits, or goes into `again`."""
-        if not plan.reusable:
+        if not plan.reusable or plan.attempt > 1:
             return True
         if not self._claims.take(plan.node_id, plan.key):
             return False
@@ -307,20 +311,40 @@ class _Coordinator:
             if status.state in (State.QUEUED, State.RUNNING):
                 continue
             del self._running[handle]
+            fault = None if status.state is State.SUCCEEDED else self._recorder.damage(plan)
+            if fault is None and self._retries.is_due(plan, status) and not self._stopping:
+                self._put_off(plan, status)
+                continue
             done.append(plan.node_id)
-            self._end(plan, status)
+            self._end(plan, status, fault)
         return done
 
-    def _end(self, plan: StepPlan, status: Status) -> None:
+    def _put_off(self, plan: StepPlan, status: Status) -> None:
+        why, retry, most = why_ended(plan.spec, status), plan.attempt, self._retries.most(plan)
+        delay = self._retries.put_off(plan, status)
+        console().send(StepRetried(plan.spec.name, retry, most, delay, why, self.run_id))
+
+    def _drop_retries(self) -> list[str]:
+        """Ends steps that wait for another attempt. Returns their nodes."""
+        dropped = self._retries.drop()
+        for plan, status in dropped:
+            self._stopped(plan, status)
+        return [plan.node_id for plan, _ in dropped]
+
+    def _end(self, plan: StepPlan, status: Status, fault: AzureMLException | None) -> None:
         spec = plan.spec
         if status.state is State.CANCELLED:
+            if fault is not None:
+                console().send(Notice("warning", fault.message, fault.help))
             self._stopped(plan, status)
             return
         if status.state is not State.SUCCEEDED:
             if status.state is State.FAILED and status.rank is None:
                 status = replace(status, rank=failed_rank(plan.folder.log))
-            missing = [f"; nobody wrote its input '{i.spec.name}'" for i in plan.inputs if not i.written]
-            self._fail(plan.node_id, why_ended(spec, status) + "".join(missing), plan, status)
+            more = [f"tried {plan.attempt} times"] if plan.attempt > 1 else []
+            more += [f"nobody wrote its input '{i.spec.name}'" for i in plan.inputs if not i.written]
+            more += [fault.message] if fault is not None else []
+            self._fail(plan.node_id, "; ".join([why_ended(spec, status), *more]), plan, status)
             return
         try:
             reason, warnings = self._recorder.finish(plan, status)

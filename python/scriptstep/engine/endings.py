@@ -38,7 +38,7 @@ def why_ended(spec: StepSpec, status: Status) -> str:
         A line.
     """
     if status.state is State.TIMEOUT:
-        return f"took longer than the {spec.run.timeout_s:g} s that its run configuration allows"
+        return f"timed out after {spec.run.timeout_s:g} s: max_run_duration_seconds of its run configuration"
     if status.message:
         return status.message
     whose = "" if status.rank is None else f"process of rank {status.rank}: "

@@ -91,8 +91,9 @@ def adopt_artifacts(folder: StepFolder, store: ContentStore) -> str:
         source, target = folder.code / name, folder.artifacts / name
         if source.is_dir() and not source.is_symlink() and any(source.iterdir()):
             _merge(source, target)
-    for log in sorted(folder.log.parent.glob("*.txt")):
-        copy = folder.artifacts / "user_logs" / log.name
+    logs = folder.log.parent
+    for log in sorted([*logs.glob("*.txt"), *logs.glob("attempt_*/*.txt")]):
+        copy = folder.artifacts / "user_logs" / log.relative_to(logs)
         copy.parent.mkdir(parents=True, exist_ok=True)
         shutil.copyfile(log, copy)
     digest = store.adopt(folder.artifacts).digest

@@ -19,7 +19,7 @@ from scriptstep.engine.planner import Planner, counted_paths
 from scriptstep.engine.sources import ResolvedInput, file_rows
 from scriptstep.engine.staging import RunFacts, stage
 from scriptstep.engine.step_plan import StepPlan
-from scriptstep.errors import TreeDamaged, UserErrorException
+from scriptstep.errors import AzureMLException, TreeDamaged, TreeMissing, UserErrorException
 from scriptstep.graph import StepOutput, StepSpec
 from scriptstep.history import History, RunRow, now
 from scriptstep.runtime.reads import is_of_own_making
@@ -92,6 +92,8 @@ class Recorder:
         """
         digest = plan.content.digest
         self.trees.add(digest)
+        if plan.attempt > 1:
+            return self._begin_again(plan)
         for resolved in plan.inputs:
             if resolved.tree is not None:
                 plan.guards[resolved.tree] = self._store.guard(resolved.tree)
@@ -103,12 +105,25 @@ class Recorder:
                     dict(resolved.definition),
                 )
         plan.folder.path.mkdir(parents=True, exist_ok=True)
-        self._copy_code(plan)
         plan.taker = EventTaker(self._target(plan), plan.folder.events, plan.folder.path)
         self._history.update_run(
-            plan.row.id, status="Running", started=now(), verdict=plan.verdict.to_json(), details=_inputs(plan)
+            plan.row.id, status="Running", started=now(), verdict=plan.verdict.to_json(), details=_details(plan)
         )
         self._history.set_properties(plan.row.id, {**self._properties(plan), "ContentSnapshotId": digest})
+        return self._staged(plan)
+
+    def _begin_again(self, plan: StepPlan) -> Attempt:
+        """Lays out another attempt: what the earlier one logged is forgotten, what it gave to others stays."""
+        self.take_events(plan)
+        plan.folder.set_aside(plan.attempt - 1)
+        plan.taker = EventTaker(self._target(plan), plan.folder.events, plan.folder.path)
+        with self._history.transaction():
+            self._history.forget_metrics(plan.row.id)
+            self._history.update_run(plan.row.id, details=_details(plan))
+        return self._staged(plan)
+
+    def _staged(self, plan: StepPlan) -> Attempt:
+        self._copy_code(plan)
         attempt = stage(
             plan.spec,
             plan.row.id,
@@ -118,8 +133,9 @@ class Recorder:
             plan.inputs,
             self._s.parameters,
             self._store,
-            digest,
+            plan.content.digest,
             plan.interpreter,
+            plan.attempt,
         )
         return attempt if self._auditor is None else self._auditor.watch(plan, attempt)
 
@@ -137,6 +153,29 @@ class Recorder:
         if plan.taker is not None:
             plan.taker.take()
 
+    def damage(self, plan: StepPlan) -> AzureMLException | None:
+        """Looks for inputs that an attempt wrote into; they are set aside, and what made them will run again.
+
+        Args:
+            plan: The step; no process of its attempt is left.
+
+        Returns:
+            What is to be said, or None.
+        """
+        for digest, guard in plan.guards.items():
+            try:
+                written = self._store.written_since(digest, guard)
+            except TreeMissing as gone:
+                return gone
+            if written:
+                ports = ", ".join(f"'{i.spec.name}'" for i in plan.inputs if i.tree == digest)
+                self._store.set_aside(digest)
+                return TreeDamaged(
+                    f"step '{plan.spec.name}' wrote into its input {ports}: {', '.join(written[:3])}",
+                    help="write into an output, or take the input with as_download(); what made it will run again",
+                )
+        return None
+
     def finish(self, plan: StepPlan, status: Status) -> tuple[str, list[str]]:
         """Records the result of an attempt that succeeded.
 
@@ -153,7 +192,8 @@ class Recorder:
         """
         assert plan.taker is not None
         plan.taker.take()
-        self._check_guards(plan)
+        if (fault := self.damage(plan)) is not None:
+            raise fault
         audit = None if self._auditor is None else self._auditor.judge(plan, status)
         collected = adopt_outputs(plan.spec, plan.folder, self._store)
         self._check_written(plan, collected)
@@ -191,7 +231,7 @@ class Recorder:
                 ended=now(),
                 exit_code=0,
                 artifacts=artifacts,
-                details={**_inputs(plan), **details},
+                details={**_details(plan), **details},
                 verdict={**plan.verdict.to_json(), "outcome": self._outcome(plan, collected)},
             )
         self._done(plan, collected.trees, plan.row.id)
@@ -225,7 +265,7 @@ class Recorder:
             "tree": plan.content.digest,
             "paths": counted_paths(plan.spec),
         }
-        fields: dict[str, Any] = {"details": {**_inputs(plan), "keyed": keyed}}
+        fields: dict[str, Any] = {"details": {**_details(plan), "keyed": keyed}}
         fields |= {"artifacts": artifacts} if artifacts else {}
         self._history.update_run(
             plan.row.id, status=status_text, ended=now(), exit_code=code, error=dict(error), **fields
@@ -303,17 +343,6 @@ class Recorder:
         self._planner.origins[plan.node_id] = origin
         self.trees |= set(outputs.values())
 
-    def _check_guards(self, plan: StepPlan) -> None:
-        for digest, guard in plan.guards.items():
-            written = self._store.written_since(digest, guard)
-            if written:
-                ports = ", ".join(f"'{i.spec.name}'" for i in plan.inputs if i.tree == digest)
-                self._store.set_aside(digest)
-                raise TreeDamaged(
-                    f"step '{plan.spec.name}' wrote into its input {ports}: {', '.join(written[:3])}",
-                    help="write into an output, or take the input with as_download(); what made it will run again",
-                )
-
     def _check_written(self, plan: StepPlan, collected: Collected) -> None:
         for port in collected.unwritten:
             taken = (plan.node_id, port) in self._planner.read_in_arguments
@@ -389,7 +418,7 @@ class Recorder:
 
     def _outcome(self, plan: StepPlan, collected: Collected) -> list[str]:
         """Returns: what came of an attempt that is worth a word: an output as before, a model."""
-        told: list[str] = []
+        told = [f"attempt {plan.attempt}"] if plan.attempt > 1 else []
         if plan.previous is not None and collected.trees and plan.previous.outputs == collected.trees:
             told.append(f"its output{'s are' if len(collected.trees) > 1 else ' is'} as before")
         effects = plan.taker.effects if plan.taker is not None else []
@@ -413,6 +442,10 @@ def _inputs(plan: StepPlan) -> dict[str, Any]:
             for i in given
         ]
     }
+
+
+def _details(plan: StepPlan) -> dict[str, Any]:
+    return {**_inputs(plan), "attempts": plan.attempt}
 
 
 def _workspace_variables(workspace: Any, experiment: str) -> dict[str, str]:

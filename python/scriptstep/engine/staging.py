@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 import re
+import shutil
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -101,6 +102,25 @@ class StepFolder:
         """Returns: the files of the run, as `get_file_names` lists them."""
         return self.path / "artifacts"
 
+    def set_aside(self, attempt: int) -> None:
+        """Makes room for another attempt: of the earlier one the logs stay, beside those to come.
+
+        Args:
+            attempt: Number of the earlier one; no process of it is left.
+        """
+        aside = self.path / f".attempt-{attempt}"
+        aside.mkdir(exist_ok=True)
+        for place in (self.code, self.inputs, self.outputs, self.events, self.mlflow, self.artifacts, self.log.parent):
+            if os.path.lexists(place):
+                place.rename(aside / place.name)
+        self.log.parent.mkdir()
+        logs = aside / self.log.parent.name
+        for earlier in logs.glob("attempt_*"):
+            earlier.rename(self.log.parent / earlier.name)
+        if logs.is_dir():
+            logs.rename(self.log.parent / f"attempt_{attempt}")
+        shutil.rmtree(aside, ignore_errors=True)
+
     def output(self, name: str) -> Path:
         """Returns: the path that the script is given for an output."""
         return self.outputs / plain(name)
@@ -146,6 +166,7 @@ def stage(
     store: ContentStore,
     snapshot: str,
     interpreter: str,
+    attempt: int = 1,
 ) -> Attempt:
     """Lays out everything that one attempt needs, and describes it.
 
@@ -160,6 +181,7 @@ def stage(
         store: Holds the content and the outputs of other steps.
         snapshot: Digest of the step's content.
         interpreter: The Python to run the script with.
+        attempt: Number of the attempt, from 1.
 
     Returns:
         The attempt, ready for an executor.
@@ -192,7 +214,7 @@ def stage(
     env.update(
         AZUREML_RUN_ID=run_id,
         AZUREML_ROOT_RUN_ID=parent_id or run_id,
-        SCRIPTSTEP_ATTEMPT=f"{run_id}-1",
+        SCRIPTSTEP_ATTEMPT=f"{run_id}-{attempt}",
         SCRIPTSTEP_PARENT=parent_id,
     )
     if parent_id:
@@ -200,7 +222,7 @@ def stage(
     env.update(_data_variables(spec, resolved, given, outputs))
     started = launch(spec, argv, env["PATH"], folder.log)
     return Attempt(
-        id=f"{run_id}-1",
+        id=f"{run_id}-{attempt}",
         run_id=run_id,
         step=spec.name,
         argv=tuple(started.argv),

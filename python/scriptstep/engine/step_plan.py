@@ -61,6 +61,7 @@ class StepPlan(KeyedStep):
     Attributes:
         row: Its step run.
         folder: Its folder.
+        attempt: Number of its present or next attempt, from 1.
         guards: Trees that it is handed on, with their rows before it starts.
         taker: Takes its events in.
         handle: The executor's handle, once it is submitted.
@@ -69,6 +70,7 @@ class StepPlan(KeyedStep):
 
     row: RunRow = field(kw_only=True)
     folder: StepFolder = field(kw_only=True)
+    attempt: int = 1
     guards: dict[str, Any] = field(default_factory=dict)
     taker: EventTaker | None = None
     handle: str = ""

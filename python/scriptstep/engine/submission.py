@@ -33,6 +33,7 @@ class Submission:
         description: Its description.
         input_identity: "definition" or "content"; None for the setting.
         jobs: Most steps side by side; None for the number of cores.
+        retries: How often a step that fails is tried again, where its run configuration says nothing.
         display_name: Name to show.
         pipeline_outputs: Name of a pipeline output to (node id, port).
         alone: Whether the graph is one step, and the run is that step: no pipeline is above it.
@@ -54,6 +55,7 @@ class Submission:
     description: str | None = None
     input_identity: str | None = None
     jobs: int | None = None
+    retries: int = 0
     display_name: str | None = None
     pipeline_outputs: dict[str, tuple[str, str]] = field(default_factory=dict)
     alone: bool = False

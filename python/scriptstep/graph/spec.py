@@ -198,6 +198,7 @@ class RunSpec:
         worker_count: Workers, for TensorFlow.
         parameter_server_count: Parameter servers, for TensorFlow.
         timeout_s: Longest time that the script may take, seconds; None for any.
+        retries: How often it is tried again where it fails; None for what the submit says.
     """
 
     environment: Mapping[str, JSON]
@@ -211,6 +212,7 @@ class RunSpec:
     worker_count: int
     parameter_server_count: int
     timeout_s: float | None
+    retries: int | None = None
 
 
 @dataclass(frozen=True, slots=True)

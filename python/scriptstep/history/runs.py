@@ -225,6 +225,10 @@ class RunRecords(Database):
             for row in metrics:
                 self._write(METRICS.insert("metrics"), METRICS.values(row if row.time else replace(row, time=now())))
 
+    def forget_metrics(self, run: str) -> None:
+        """Takes away what a run logged, before it is tried again."""
+        self._write("DELETE FROM metrics WHERE run = ?", (run,))
+
     def metrics(self, run: str) -> list[MetricRow]:
         """Returns: what a run logged, in order; for one that shows another's, first the other's."""
         chain = [run]

@@ -19,7 +19,7 @@ __all__ = ["Experiment"]
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,254}\Z")
 _OPTIONS = (
     "pipeline_parameters pipeline_params continue_on_step_failure regenerate_outputs parent_run_id "
-    "credential_passthrough input_identity jobs audit display_name description"
+    "credential_passthrough input_identity jobs audit retries display_name description"
 )
 _SUBMIT = frozenset(_OPTIONS.split())
 
@@ -101,7 +101,8 @@ class Experiment:
             config: The pipeline, a published one or an endpoint, or a `ScriptRunConfig`.
             tags: Of the run; kept as text.
             **kwargs: As of `Pipeline.submit`: `pipeline_parameters`, `continue_on_step_failure`, `regenerate_outputs`;
-                besides `input_identity`, `jobs`, `audit`, `display_name` and `description`; of a script the last three.
+                besides `input_identity`, `jobs`, `audit`, `retries`, `display_name` and `description`; of a script the
+                last four.
 
         Returns:
             The run; a plain `Run` where it is that of a script.

@@ -14,14 +14,15 @@ from scriptstep.errors import ArgumentError, ModelPathNotFoundException
 
 __all__ = [
     "LOG",
-    "log_of_rank",
-    "logs_of",
     "as_local",
     "download",
     "download_all",
+    "earlier_attempts",
     "image",
     "local_file",
     "local_folder",
+    "log_of_rank",
+    "logs_of",
     "model_source",
     "plain_name",
 ]
@@ -29,6 +30,7 @@ __all__ = [
 LOG = "user_logs/std_log.txt"
 _MPI_LOG = "user_logs/mpi_log.txt"
 _RANK_LOG = re.compile(r"user_logs/std_log_process_([0-9]+)\.txt")
+_EARLIER = re.compile(r"user_logs/attempt_([0-9]+)/(.+)")
 _SHOWN = 10
 
 
@@ -43,6 +45,19 @@ def logs_of(files: Mapping[str, Path]) -> dict[int, Path]:
     found = {int(match.group(1)): path for name, path in files.items() if (match := _RANK_LOG.fullmatch(name))}
     if not found and _MPI_LOG in files:
         return {0: files[_MPI_LOG]}
+    return dict(sorted(found.items()))
+
+
+def earlier_attempts(files: Mapping[str, Path]) -> dict[int, dict[str, Path]]:
+    """Returns: the logs of the attempts that came before the last, by number, under the names that they had.
+
+    Args:
+        files: All the run's files.
+    """
+    found: dict[int, dict[str, Path]] = {}
+    for name, path in files.items():
+        if match := _EARLIER.fullmatch(name):
+            found.setdefault(int(match.group(1)), {})[f"user_logs/{match.group(2)}"] = path
     return dict(sorted(found.items()))
 
 

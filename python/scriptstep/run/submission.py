@@ -38,10 +38,20 @@ __all__ = [
 InputIdentity = Literal["definition", "content"]
 AuditMode = Literal["report", "strict"]
 
-_jobs: int | None = None
-_input_identity: InputIdentity | None = None
 _taker: Callable[[Submission], Any] | None = None
-_audit: AuditMode | None = None
+
+
+@dataclass(frozen=True)
+class _Defaults:
+    """What holds where a submit says nothing."""
+
+    jobs: int | None = None
+    input_identity: InputIdentity | None = None
+    audit: AuditMode | None = None
+    retries: int = 0
+
+
+_defaults = _Defaults()
 
 
 @dataclass(frozen=True)
@@ -70,7 +80,11 @@ class Submittable(Protocol):
 
 
 def set_defaults(
-    *, jobs: int | None = None, input_identity: InputIdentity | None = None, audit: AuditMode | None = None
+    *,
+    jobs: int | None = None,
+    input_identity: InputIdentity | None = None,
+    audit: AuditMode | None = None,
+    retries: int | None = None,
 ) -> None:
     """Says what holds where a submit says nothing; the command line does.
 
@@ -78,9 +92,10 @@ def set_defaults(
         jobs: Most steps side by side; None for the number of cores.
         input_identity: What datasets are known by; None for the setting.
         audit: Whether steps are watched for what they read from outside; None for not.
+        retries: How often a step that fails is tried again; None for never.
     """
-    global _jobs, _input_identity, _audit
-    _jobs, _input_identity, _audit = jobs, input_identity, audit
+    global _defaults
+    _defaults = _Defaults(jobs, input_identity, audit, retries or 0)
 
 
 def submit_pipeline(pipeline: Submittable, experiment_name: str, **options: Any) -> PipelineRun:
@@ -114,6 +129,7 @@ def submission_of(
     input_identity: InputIdentity | None = None,
     jobs: int | None = None,
     audit: AuditMode | None = None,
+    retries: int | None = None,
     display_name: str | None = None,
     description: str | None = None,
     frozen: Frozen | None = None,
@@ -132,6 +148,7 @@ def submission_of(
         jobs: Most steps side by side; None for the number of cores.
         audit: "report" to be told what steps read from outside their copy, inputs and environment; "strict" makes that
             a failure of the step. A step whose result was not audited runs.
+        retries: How often a step that fails is tried again, where its run configuration says nothing; None for never.
         display_name: The name to show; the experiment's where None.
         description: In the user's words; the pipeline's where None.
         frozen: What holds of it, where it was published.
@@ -143,7 +160,7 @@ def submission_of(
         ArgumentError: A name or value cannot be; a parameter is unknown or of another type.
     """
     _check_name(experiment_name)
-    _check_options(tags, input_identity, jobs, audit)
+    _check_options(tags, input_identity, jobs, audit, retries)
     if parent_run_id is not None:
         notice("parent_run_id is not used here: the run stands for itself", level="warning")
     from scriptstep.engine.submission import Submission
@@ -158,9 +175,10 @@ def submission_of(
         regenerate_outputs=bool(regenerate_outputs),
         tags=texts(tags),
         description=description or pipeline.description,
-        input_identity=input_identity or _input_identity,
-        jobs=jobs or _jobs,
-        audit=audit or _audit,
+        input_identity=input_identity or _defaults.input_identity,
+        jobs=jobs or _defaults.jobs,
+        audit=audit or _defaults.audit,
+        retries=_defaults.retries if retries is None else retries,
         display_name=display_name,
         pipeline_outputs=dict(pipeline._pipeline_outputs),
     )
@@ -177,6 +195,7 @@ def submit_script(
     tags: Mapping[str, Any] | None = None,
     display_name: str | None = None,
     description: str | None = None,
+    retries: int | None = None,
     parent: RunRow | None = None,
     audit: AuditMode | None = None,
     **unused: Any,
@@ -189,6 +208,7 @@ def submit_script(
         tags: Of the run; kept as text.
         display_name: The name to show; the script's where None.
         description: In the user's words.
+        retries: How often it is tried again where it fails, and its run configuration says nothing; None for never.
         parent: The run that it is part of.
         audit: As of `submit_pipeline`.
         **unused: What else a submit may be given in the SDK; named in a warning.
@@ -205,7 +225,7 @@ def submit_script(
 
     if not isinstance(config, ScriptRunConfig):
         raise ArgumentError(f"a ScriptRunConfig is needed, not {type(config).__name__}")
-    _check_options(tags, None, None, audit)
+    _check_options(tags, None, None, audit, retries)
     if unused:
         notice(f"the submit of a ScriptRunConfig does not use {', '.join(sorted(unused))}", level="warning")
     from scriptstep.engine.submission import Submission
@@ -219,9 +239,10 @@ def submit_script(
         tags=texts(tags),
         description=description,
         display_name=display_name,
+        retries=_defaults.retries if retries is None else retries,
         alone=True,
         parent=parent,
-        audit=audit or _audit,
+        audit=audit or _defaults.audit,
     )
     run = _started(submission, lambda id: ScriptRun(experiment, id, _run_config=config.run_config))
     return cast("ScriptRun", run)
@@ -282,7 +303,7 @@ def parameter_values(pipeline: Submittable, given: Mapping[str, Any] | None) -> 
     return values
 
 
-def _check_options(tags: object, input_identity: object, jobs: object, audit: object) -> None:
+def _check_options(tags: object, input_identity: object, jobs: object, audit: object, retries: object) -> None:
     if tags is not None and not isinstance(tags, Mapping):
         raise ArgumentError(f"tags are a dict of names and values, not {type(tags).__name__}")
     if input_identity is not None and input_identity not in get_args(InputIdentity):
@@ -291,3 +312,5 @@ def _check_options(tags: object, input_identity: object, jobs: object, audit: ob
         raise ArgumentError(f"jobs is a number of steps, at least 1, not {jobs!r}")
     if audit is not None and audit not in get_args(AuditMode):
         raise ArgumentError(f"audit is 'report' or 'strict', not {audit!r}")
+    if retries is not None and (not isinstance(retries, int) or isinstance(retries, bool) or retries < 0):
+        raise ArgumentError(f"retries is how often a step is tried again, at least 0, not {retries!r}")

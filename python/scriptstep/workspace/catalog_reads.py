@@ -133,8 +133,9 @@ class HistoryReads:
                 folder = self.place.home / row.directory
                 found.update(_files_below(folder / "artifacts"))
                 found.update(_files_below(folder / "uploads"))
-                for log in (folder / "logs").glob("*.txt"):
-                    found.setdefault(f"user_logs/{log.name}", log)
+                logs = folder / "logs"
+                for log in (*logs.glob("*.txt"), *logs.glob("attempt_*/*.txt")):
+                    found.setdefault(f"user_logs/{log.relative_to(logs).as_posix()}", log)
         return dict(sorted(found.items()))
 
     # registered things
