@@ -15,12 +15,13 @@ import pytest
 
 from scriptstep.content import ContentStore
 from scriptstep.history import History
+from tests.in_memory import memory_folder
 from tests.killed_runs import STEPS, Nursery, descendants, left_alive
 
 # So many runs are killed; `make soak` asks for more.
 KILLS = int(os.environ.get("SCRIPTSTEP_KILLS", "200"))
 SEED = int(os.environ.get("SCRIPTSTEP_SEED", "6"))
-AT_ONCE = 2
+PARTS, AT_ONCE = 4, 2
 BEFORE_ONE_ENDS = 5  # runs that are killed before one is left to come to its end
 
 
@@ -129,12 +130,13 @@ def kill_and_run_again(folder: Path, kills: int, chance: random.Random) -> int:
 
 @pytest.mark.skipif(not sys.platform.startswith("linux"), reason="looks for processes in /proc")
 @pytest.mark.timeout(600 + KILLS)
-def test_a_run_that_is_killed_at_any_moment_needs_no_repair(tmp_path: Path) -> None:
-    shares = [KILLS // AT_ONCE + (number < KILLS % AT_ONCE) for number in range(AT_ONCE)]
-    with ThreadPoolExecutor(AT_ONCE) as threads:
+@pytest.mark.parametrize("part", range(PARTS))
+def test_a_run_that_is_killed_at_any_moment_needs_no_repair(part: int) -> None:
+    with memory_folder() as folder, ThreadPoolExecutor(AT_ONCE) as threads:
+        numbers = range(part * AT_ONCE, part * AT_ONCE + AT_ONCE)
         jobs = [
-            threads.submit(kill_and_run_again, tmp_path / str(number), share, random.Random(SEED + number))
-            for number, share in enumerate(shares)
+            threads.submit(kill_and_run_again, folder / str(number), -(-KILLS // PARTS // AT_ONCE), random.Random(SEED + number))
+            for number in numbers
         ]
         ended = sum(job.result() for job in jobs)
-    print(f"{KILLS} runs killed, {ended} between them ended well")
+    print(f"{-(-KILLS // PARTS)} runs killed, {ended} between them ended well")
