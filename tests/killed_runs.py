@@ -162,4 +162,4 @@ def left_alive(home: Path, seconds: float) -> list[str]:
                 continue
         if not alive or time.monotonic() > limit:
             return alive
-        time.sleep(0.005)
+        time.sleep(0.02)

@@ -15,55 +15,45 @@ import pytest
 
 from scriptstep.content import ContentStore
 from scriptstep.history import History
+from tests.in_memory import memory_folder
 from tests.killed_runs import STEPS, Nursery, descendants, left_alive
 
 # So many runs are killed; `make soak` asks for more.
 KILLS = int(os.environ.get("SCRIPTSTEP_KILLS", "200"))
 SEED = int(os.environ.get("SCRIPTSTEP_SEED", "6"))
-AT_ONCE = 2
+PARTS, AT_ONCE = 4, 2
 BEFORE_ONE_ENDS = 5  # runs that are killed before one is left to come to its end
 
 
-def check_history(home: Path) -> set[str]:
-    """Holds the history and the trees that it names against what must be. Returns the digests of those trees."""
-    path = home / "history.db"
-    if not path.exists():
-        return set()
-    connection = sqlite3.connect(path)
+def check_history(home: Path, after: int = 0) -> set[str]:
+    """Holds the history, and the trees that its results after one name, against what must be. Returns their digests."""
+    connection = sqlite3.connect(home / "history.db")
     try:
         assert connection.execute("PRAGMA integrity_check").fetchall() == [("ok",)]
         assert connection.execute("PRAGMA foreign_key_check").fetchall() == []
+        made_by = connection.execute("SELECT run FROM results WHERE id > ?", (after,)).fetchall()
     finally:
         connection.close()
-    history, store = History(path), ContentStore(home / "trees")
+    history, store = History(home / "history.db"), ContentStore(home / "trees")
     named: set[str] = set()
     assert history.damaged is None
-    for run in history.runs(kind="step"):
-        if (result := history.result_of(run.id)) is not None:
-            assert run.status == "Finished", "a result without the end of its step"
-            named |= {*result.outputs.values(), *filter(None, [result.artifacts]), result.conditions["tree"]}
-        assert run.artifacts is None or run.status == "Finished" or store.ensure(run.artifacts)
+    for (step,) in made_by:
+        run, result = history.run(step), history.result_of(step)
+        assert run is not None and result is not None
+        assert run.status == "Finished", "a result without the end of its step"
+        named |= {*result.outputs.values(), *filter(None, [result.artifacts]), result.conditions["tree"]}
     history.close()
     for digest in named:
         assert store.ensure(digest), "the history names a tree that is not there"
     return named
 
 
-def recorded(home: Path, after: int) -> set[str]:
-    """Returns: names of the steps whose results were recorded after the result of a number."""
-    if not (home / "history.db").exists():
-        return set()
+def recorded(home: Path, after: int = 0) -> dict[int, str]:
+    """Returns: names of the steps whose results were recorded after one, by the numbers of those."""
     connection = sqlite3.connect(home / "history.db")
-    found = connection.execute("SELECT step_name FROM results WHERE id > ?", (after,)).fetchall()
+    found = connection.execute("SELECT id, step_name FROM results WHERE id > ?", (after,)).fetchall()
     connection.close()
-    return {name for (name,) in found}
-
-
-def last_result(home: Path) -> int:
-    connection = sqlite3.connect(home / "history.db")
-    (last,) = connection.execute("SELECT coalesce(max(id), 0) FROM results").fetchone()
-    connection.close()
-    return int(last)
+    return dict(found)
 
 
 def check_last_run(home: Path, turn: str, reused: set[str]) -> dict[str, str]:
@@ -87,12 +77,7 @@ def check_last_run(home: Path, turn: str, reused: set[str]) -> dict[str, str]:
     assert {(m.name, m.value) for m in history.metrics(run.id)} == {("length", 2 * len(text))}
     model = history.model(run.workspace, "joined")
     assert model is not None
-    (file,) = (
-        [store.content_path(model.digest)]
-        if store.content_path(model.digest).is_file()
-        else [store.content_path(model.digest) / "model.txt"]
-    )
-    assert file.read_text() == 2 * text
+    assert store.content_path(model.digest).read_text() == 2 * text
     history.close()
     return digests
 
@@ -105,38 +90,39 @@ def kill_and_run_again(folder: Path, kills: int, chance: random.Random) -> int:
         began = time.monotonic()
         assert nursery.finish(nursery.start("first")) == 0, nursery.log.read_text()
         whole_s = time.monotonic() - began
-        done = ended = turn = 0
+        done = ended = in_this_turn = 0
+        before = max(recorded(home))
         while done < kills:
-            turn += 1
-            before, in_this_turn = last_result(home), 0
-            while in_this_turn < BEFORE_ONE_ENDS and done < kills:
-                pid = nursery.start(f"turn {turn}")
-                time.sleep(chance.uniform(0, whole_s))
+            was_done, turn = recorded(home, before), f"turn {ended}"
+            pid = nursery.start(turn)
+            is_killed = False
+            if in_this_turn < BEFORE_ONE_ENDS:
+                time.sleep(chance.uniform(0, whole_s * (1 - len(was_done) / (len(STEPS) + 1))))
                 among = chance.random()
                 more = [] if among < 0.6 else descendants(pid)
-                if not nursery.kill(pid, *(more[:1] if among < 0.8 else more)):
-                    break  # It was faster than its killer.
+                is_killed = nursery.kill(pid, *(more[:1] if among < 0.8 else more))
+            if is_killed:
                 done += 1
                 in_this_turn += 1
                 assert left_alive(home, 20) == []
-                check_history(home)
-            was_done = recorded(home, before)
-            began = time.monotonic()
-            assert nursery.finish(nursery.start(f"turn {turn}")) == 0, nursery.log.read_text()
-            whole_s = 0.8 * whole_s + 0.2 * (time.monotonic() - began) if not was_done else whole_s
-            check_last_run(home, f"turn {turn}", was_done)
+                check_history(home, before)
+                continue
+            # It is let go on to its end, or was faster than its killer.
+            assert in_this_turn < BEFORE_ONE_ENDS or nursery.finish(pid) == 0, nursery.log.read_text()
+            check_last_run(home, turn, set(was_done.values()))
             assert os.listdir(trees / ".tmp") == []
             assert not list(home.glob("runs/*/*/code")), "working copies that nobody will use"
-            ended += 1
+            before, ended, in_this_turn = max(recorded(home)), ended + 1, 0
         store = ContentStore(trees)
         for digest in check_history(home):
             assert store.verify(digest) == []
         assert not (trees / ".damaged").exists() and not list(home.glob("*.damaged-*"))
         # The last, in a workspace where nothing was ever killed.
-        there = check_last_run(home, f"turn {turn}", set())
+        assert nursery.finish(nursery.start("last")) == 0
+        there = check_last_run(home, "last", set())
         shutil.rmtree(home)
-        assert nursery.finish(nursery.start(f"turn {turn}")) == 0
-        assert check_last_run(home, f"turn {turn}", set()) == there
+        assert nursery.finish(nursery.start("last")) == 0
+        assert check_last_run(home, "last", set()) == there
         return ended
     finally:
         nursery.close()
@@ -144,12 +130,13 @@ def kill_and_run_again(folder: Path, kills: int, chance: random.Random) -> int:
 
 @pytest.mark.skipif(not sys.platform.startswith("linux"), reason="looks for processes in /proc")
 @pytest.mark.timeout(600 + KILLS)
-def test_a_run_that_is_killed_at_any_moment_needs_no_repair(tmp_path: Path) -> None:
-    shares = [KILLS // AT_ONCE + (number < KILLS % AT_ONCE) for number in range(AT_ONCE)]
-    with ThreadPoolExecutor(AT_ONCE) as threads:
+@pytest.mark.parametrize("part", range(PARTS))
+def test_a_run_that_is_killed_at_any_moment_needs_no_repair(part: int) -> None:
+    with memory_folder() as folder, ThreadPoolExecutor(AT_ONCE) as threads:
+        numbers = range(part * AT_ONCE, part * AT_ONCE + AT_ONCE)
         jobs = [
-            threads.submit(kill_and_run_again, tmp_path / str(number), share, random.Random(SEED + number))
-            for number, share in enumerate(shares)
+            threads.submit(kill_and_run_again, folder / str(number), -(-KILLS // PARTS // AT_ONCE), random.Random(SEED + number))
+            for number in numbers
         ]
         ended = sum(job.result() for job in jobs)
-    print(f"{KILLS} runs killed, {ended} between them ended well")
+    print(f"{-(-KILLS // PARTS)} runs killed, {ended} between them ended well")
