@@ -251,6 +251,7 @@ INSIDE = {
     "an unnamed one": "import tempfile\nwith tempfile.TemporaryFile() as f: f.write(b'1'); f.seek(0); f.read()",
     "a temporary folder": "import tempfile, os\nwith tempfile.TemporaryDirectory() as d: open(d + '/x', 'w'); open(d + '/x'); os.listdir(d)",
     "one that a program made": "import tempfile, os\nwith tempfile.TemporaryDirectory() as d: os.system(f'echo 1 > {d}/x'); open(d + '/x').read()",
+    "one of no folder of its own": "import os, tempfile; p = f'{tempfile.gettempdir()}/{os.getpid()}.scriptstep'; os.system(f'echo 1 > {p}'); open(p).read(); os.remove(p)",
     "one that was moved": "import tempfile, os\nwith tempfile.TemporaryDirectory() as d: open(d + '/x', 'w'); os.replace(d + '/x', d + '/y'); open(d + '/y')",
     "workers": "import concurrent.futures as c\nwith c.ProcessPoolExecutor(2) as pool: list(pool.map(abs, range(4)))",
     "a program of the system": "import subprocess; subprocess.run(['sh', '-c', 'ls > /dev/null; cat main.py'], check=True)",
@@ -309,9 +310,43 @@ def test_what_a_link_in_the_data_leads_to_is_no_finding_and_a_link_that_the_scri
     raw = DataReference(store, "raw", path_on_datastore="raw")
     read = "import os, sys\nopen(sys.argv[1] + '/link.csv').read()"
     assert audited(read, arguments=[raw], inputs=[raw]) == []
+    (outside / "below").mkdir()
+    (root / "below").symlink_to(outside / "below")
+    around = read.replace("/link.csv", "/below/../data.csv")  # of the folder that the link leads to
+    assert [where for _, _, where in audited(around, arguments=[raw], inputs=[raw])] == ["main.py:2"]
     code = f"import os\nos.symlink({str(outside / 'data.csv')!r}, 'link.csv')\nopen('link.csv').read()"
     ((how, what, where),) = audited(code)
     assert (how, os.path.basename(what), where) == ("opened", "link.csv", "main.py:3")
+
+
+def test_packages_are_inside_where_the_interpreter_finds_them_by_itself(tmp_path: Path) -> None:
+    venv, base = tmp_path / "venv", tmp_path / "base"
+    library, site_packages = base / "lib" / "python3.11", venv / "lib" / "python3.11" / "site-packages"
+    python = {
+        "executable": str(venv / "bin" / "python"),
+        "prefixes": [str(venv), str(venv), str(base), str(base)],
+        "library": str(library),
+        "site": [str(site_packages)],
+    }
+    places = audit_places.Places(
+        folder=tmp_path / "step",
+        home=tmp_path / "home",
+        given=[],
+        locations=[],
+        files=[],
+        interpreter=str(venv / "bin" / "python"),
+        editables=[str(tmp_path / "editable")],
+        pythons=[python],
+    )
+    for inside in (
+        site_packages / "a.py",
+        library / "json" / "a.py",
+        tmp_path / "editable" / "a.py",
+        venv / "share" / "a",
+    ):
+        assert places.holds(str(inside), str(inside)), inside
+    for outside in (library / "site-packages" / "a.py", tmp_path / "a.py", Path("/usr/local/lib/a.so")):
+        assert not places.holds(str(outside), str(outside)), outside
 
 
 @pytest.mark.parametrize("package", ["numpy", "pandas", "sklearn.linear_model", "pyarrow.parquet"])
