@@ -15,7 +15,7 @@ from typing import Any
 
 import pytest
 
-from scriptstep import Dataset, Experiment, PipelineData, RunConfiguration, ScriptRunConfig
+from scriptstep import DataReference, Dataset, Experiment, PipelineData, RunConfiguration, ScriptRunConfig
 from scriptstep.console import Event, Notice, set_console
 from scriptstep.engine import audit_places
 from scriptstep.engine.executors import strace
@@ -111,6 +111,7 @@ READS = {
     "in a pool": "import multiprocessing as m; m.get_context('fork').Pool(1).map(open, [{file!r}]) if 0 else open({file!r})",
     "audited no more": "import os; del os.environ['SCRIPTSTEP_AUDIT']; os.environ.pop('PYTHONPATH'); open({file!r})",
     "all descriptors closed": "import os; os.closerange(3, 64); open({file!r})",
+    "after a temporary file": "import tempfile; tempfile.TemporaryFile().write(b'1'); open({file!r})",
     "failing later": "try: open({file!r}).read(); 1 / 0\nexcept ZeroDivisionError: pass",
 }
 
@@ -166,6 +167,20 @@ def test_a_module_from_pythonpath_is_found(audited: Audited, outside: Path, watc
     runconfig.environment_variables = {"PYTHONPATH": str(outside)}
     found = audited("import module", runconfig=runconfig)
     assert found == [("imported", str(outside / "module.py"), "main.py:1")]
+
+
+def test_a_sitecustomize_from_pythonpath_is_found_and_what_it_reads(
+    audited: Audited, outside: Path, watcher: str
+) -> None:
+    runconfig = RunConfiguration()
+    runconfig.environment_variables = {"PYTHONPATH": str(outside)}
+    (outside / "sitecustomize.py").write_text(f"open({str(outside / 'data.csv')!r})")
+    found = audited("import module", runconfig=runconfig)
+    assert found == [
+        ("imported", str(outside / "sitecustomize.py"), None),
+        ("opened", str(outside / "data.csv"), None),
+        ("imported", str(outside / "module.py"), "main.py:1"),
+    ]
 
 
 def test_a_file_that_a_python_reads_which_the_script_starts_is_found(
@@ -236,6 +251,7 @@ INSIDE = {
     "an unnamed one": "import tempfile\nwith tempfile.TemporaryFile() as f: f.write(b'1'); f.seek(0); f.read()",
     "a temporary folder": "import tempfile, os\nwith tempfile.TemporaryDirectory() as d: open(d + '/x', 'w'); open(d + '/x'); os.listdir(d)",
     "one that a program made": "import tempfile, os\nwith tempfile.TemporaryDirectory() as d: os.system(f'echo 1 > {d}/x'); open(d + '/x').read()",
+    "one of no folder of its own": "import os, tempfile; p = f'{tempfile.gettempdir()}/{os.getpid()}.scriptstep'; os.system(f'echo 1 > {p}'); open(p).read(); os.remove(p)",
     "one that was moved": "import tempfile, os\nwith tempfile.TemporaryDirectory() as d: open(d + '/x', 'w'); os.replace(d + '/x', d + '/y'); open(d + '/y')",
     "workers": "import concurrent.futures as c\nwith c.ProcessPoolExecutor(2) as pool: list(pool.map(abs, range(4)))",
     "a program of the system": "import subprocess; subprocess.run(['sh', '-c', 'ls > /dev/null; cat main.py'], check=True)",
@@ -256,6 +272,8 @@ def test_a_file_that_the_step_wrote_before_is_its_own_wherever_it_lies(
     code = f"import os\nos.mkdir(os.path.dirname({new!r}))\nopen({new!r}, 'w').write('1')\nopen({new!r}).read()"
     assert audited(code) == []
     assert audited(code.replace("os.mkdir", "str").replace("'w'", "'a'")) == [("opened", new, "main.py:4")]
+    moved = f"import os\nopen({new + '.1'!r}, 'w').write('1')\nos.replace({new + '.1'!r}, {new + '.2'!r})\nopen({new + '.2'!r})"
+    assert audited(moved) == []
 
 
 @pytest.mark.parametrize("mode", ["as_mount", "as_download"])
@@ -280,6 +298,55 @@ def test_an_input_is_no_finding(mode: str, ws: Any, make_step: Make, run: Make, 
     finished = run(first, second, audit="report")
     assert finished.get_status() == "Finished", finished.find_step_run("second")[0]._row().error
     assert found_in(report_of(finished, "second")) == []
+
+
+def test_what_a_link_in_the_data_leads_to_is_no_finding_and_a_link_that_the_script_makes_is(
+    ws: Any, audited: Audited, outside: Path, watcher: str
+) -> None:
+    store = ws.get_default_datastore()
+    root = Path(store._files()[0]) / "raw"
+    root.mkdir(parents=True)
+    (root / "link.csv").symlink_to(outside / "data.csv")
+    raw = DataReference(store, "raw", path_on_datastore="raw")
+    read = "import os, sys\nopen(sys.argv[1] + '/link.csv').read()"
+    assert audited(read, arguments=[raw], inputs=[raw]) == []
+    (outside / "below").mkdir()
+    (root / "below").symlink_to(outside / "below")
+    around = read.replace("/link.csv", "/below/../data.csv")  # of the folder that the link leads to
+    assert [where for _, _, where in audited(around, arguments=[raw], inputs=[raw])] == ["main.py:2"]
+    code = f"import os\nos.symlink({str(outside / 'data.csv')!r}, 'link.csv')\nopen('link.csv').read()"
+    ((how, what, where),) = audited(code)
+    assert (how, os.path.basename(what), where) == ("opened", "link.csv", "main.py:3")
+
+
+def test_packages_are_inside_where_the_interpreter_finds_them_by_itself(tmp_path: Path) -> None:
+    venv, base = tmp_path / "venv", tmp_path / "base"
+    library, site_packages = base / "lib" / "python3.11", venv / "lib" / "python3.11" / "site-packages"
+    python = {
+        "executable": str(venv / "bin" / "python"),
+        "prefixes": [str(venv), str(venv), str(base), str(base)],
+        "library": str(library),
+        "site": [str(site_packages)],
+    }
+    places = audit_places.Places(
+        folder=tmp_path / "step",
+        home=tmp_path / "home",
+        given=[],
+        locations=[],
+        files=[],
+        interpreter=str(venv / "bin" / "python"),
+        editables=[str(tmp_path / "editable")],
+        pythons=[python],
+    )
+    for inside in (
+        site_packages / "a.py",
+        library / "json" / "a.py",
+        tmp_path / "editable" / "a.py",
+        venv / "share" / "a",
+    ):
+        assert places.holds(str(inside), str(inside)), inside
+    for outside in (library / "site-packages" / "a.py", tmp_path / "a.py", Path("/usr/local/lib/a.so")):
+        assert not places.holds(str(outside), str(outside)), outside
 
 
 @pytest.mark.parametrize("package", ["numpy", "pandas", "sklearn.linear_model", "pyarrow.parquet"])

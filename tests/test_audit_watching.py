@@ -212,6 +212,15 @@ def test_a_trace_tells_what_each_program_did_and_nothing_of_arguments(
     assert not (tmp_path / "trace.0").exists()
 
 
+def test_a_socket_for_datagrams_that_the_c_library_connects_is_no_connection(tmp_path: Path) -> None:
+    def line(protocol: str, port: int) -> str:
+        kind, host = ("".join(f"\\x{byte:02x}" for byte in text.encode()) for text in (protocol, "192.0.2.7"))
+        return f'9 connect(3<{kind}>, {{sa_family=AF_INET, sin_port=htons({port}), sin_addr=inet_addr("{host}")}}, 16) = 0\n'
+
+    (tmp_path / "trace.0").write_text(line("UDP:[1]", 1) + line("UDPv6:[2]", 2) + line("TCP:[3]", 443))
+    assert list(read_trace(tmp_path / "trace", "/")) == [Traced("connected", host="192.0.2.7", port=443)]
+
+
 def test_a_strace_that_may_not_watch_is_left_alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "strace").write_text("#!/bin/sh\necho 'ptrace: Operation not permitted' >&2\nexit 1\n")
     (tmp_path / "strace").chmod(0o755)

@@ -19,8 +19,9 @@ _SYSTEM = (
     "/bin /sbin /lib /lib32 /lib64 /libx32 /proc /sys /dev /usr/bin /usr/sbin /usr/lib /usr/lib32 /usr/lib64 "
     "/usr/libx32 /usr/libexec /usr/share/zoneinfo /usr/share/locale /usr/share/i18n /usr/share/locale-langpack "
     "/usr/share/X11/locale /usr/share/terminfo /usr/share/ca-certificates /usr/local/share/ca-certificates "
-    "/usr/share/mime /usr/share/fonts /usr/share/fontconfig /usr/share/perl /usr/share/perl5 /usr/share/misc "
-    "/usr/share/openmpi /etc/openmpi /etc/ld.so.cache /etc/ld.so.conf /etc/ld.so.conf.d /etc/ld.so.preload "
+    "/usr/share/mime /usr/share/fonts /usr/local/share/fonts /usr/share/fontconfig /usr/share/perl "
+    "/usr/share/perl5 /usr/share/misc /usr/share/openmpi /etc/openmpi /etc/ld.so.cache /etc/ld.so.conf "
+    "/etc/ld.so.conf.d /etc/ld.so.preload "
     "/etc/localtime /etc/timezone /etc/passwd /etc/group /etc/shells /etc/nsswitch.conf /etc/hosts /etc/host.conf "
     "/etc/hostname /etc/resolv.conf /etc/gai.conf /etc/services /etc/protocols /etc/networks /etc/ssl /etc/pki "
     "/etc/ca-certificates /etc/ca-certificates.conf /etc/crypto-policies /etc/mime.types /etc/locale.alias "
@@ -88,7 +89,6 @@ class Places:
                 *_SYSTEM,
                 *(os.environ[name] for name in _CERTIFICATES if os.environ.get(name)),
                 self._folder,
-                os.path.join(self._home, "trees"),
                 os.path.dirname(os.path.dirname(scriptstep.runtime.__file__)),
             }
         )
