@@ -13,10 +13,10 @@ from typing import TYPE_CHECKING, Any
 
 from scriptstep.console import Notice, console
 from scriptstep.console.text import count
-from scriptstep.console.text import size as size_text
-from scriptstep.content import ContentStore, Manifest, Survey, digest_bytes, scan
+from scriptstep.content import ContentStore, Manifest, digest_bytes, scan
 from scriptstep.engine import environment_identity
 from scriptstep.engine.canonical import encode
+from scriptstep.engine.contents import Contents, decides
 from scriptstep.engine.differences import FileSide, Packages, differences
 from scriptstep.engine.effects import EventTaker
 from scriptstep.engine.environment_identity import Installed
@@ -27,7 +27,7 @@ from scriptstep.engine.sources import ResolvedInput, SourceResolver, changed_fil
 from scriptstep.engine.staging import StepFolder, parameter_facts, used_parameters
 from scriptstep.engine.unmet import unmet_packages
 from scriptstep.engine.verdict import Conditions, Verdict, broken_condition, candidates
-from scriptstep.errors import ArgumentError, SourceChanged, TreeMissing
+from scriptstep.errors import ArgumentError
 from scriptstep.graph import InputRef, StepOutput, StepSpec
 from scriptstep.history import History, ResultRow, RunRow
 from scriptstep.runtime.reads import read_digest, read_value
@@ -39,9 +39,6 @@ if TYPE_CHECKING:
 
 __all__ = ["Planner", "StepPlan"]
 
-# Where a source directory this large is hashed and copied for each step, its owner should know.
-# Files and bytes from which on a source directory is worth a warning.
-_LARGE = (20_000, 1_000_000_000)
 _COUNTS = {
     "NodeCount": "node_count",
     "MpiProcessCountPerNode": "process_count_per_node",
@@ -147,8 +144,7 @@ class Planner:
             (submission.input_identity or settings.reuse.input_identity) == "content",
         )
         self._mask = Mask(self._workspace._place.home)
-        self._contents: dict[str, Manifest] = {}
-        self._cache = self._workspace._place.home / "stat"
+        self._contents = Contents(submission, history, store)
         self._installed: dict[str, Installed] = {}
         self._unmet: set[tuple[str, str]] = set()
 
@@ -158,38 +154,13 @@ class Planner:
         Raises:
             ContentError: One cannot be read or kept.
         """
-        for spec in self._specs.values():
-            if spec.source_directory not in self._contents:
-                found = self._contents[spec.source_directory] = self._read_and_keep(spec)
-                for warning in found.warnings:
-                    console().send(Notice("warning", warning, None))
+        self._contents.read(self._specs.values())
         _warn_of_plain_paths(self._specs.values())
-
-    def _read_and_keep(self, spec: StepSpec) -> Manifest:
-        source = spec.source_directory
-        if (kept := self._s.contents.get(source)) is not None:
-            if not self._store.ensure(kept):
-                raise TreeMissing(
-                    f"the code of step '{spec.name}' as it was published is not in the store any more",
-                    help="publish the pipeline again",
-                )
-            return self._store.manifest(kept)
-        found = scan(source, cache=self._cache, on_survey=lambda survey: _warn_large(spec, survey), survey_from=_LARGE)
-        if self._store.ensure(found.digest):
-            return found
-        previous = self._history.latest_result(self._workspace.name, spec.name)
-        try:
-            self._store.save(source, found, base=previous.conditions.get("tree") if previous else None)
-        except SourceChanged:
-            # It was edited between reading and keeping: what stands there now is what counts.
-            found = scan(source, cache=self._cache)
-            self._store.save(source, found)
-        return found
 
     @property
     def contents(self) -> dict[str, str]:
         """Returns: the tree of each source directory."""
-        return {source: manifest.digest for source, manifest in self._contents.items()}
+        return self._contents.trees
 
     def plan(self, node_id: str, row: RunRow) -> StepPlan:
         """Thinks one step through; the steps above it are done with.
@@ -205,7 +176,7 @@ class Planner:
             UserErrorException: An input is not there, or a parameter cannot be.
         """
         spec = self._with_counts(self._specs[node_id])
-        content = self._contents[spec.source_directory]
+        content = self._contents.of(spec)
         inputs = tuple(self.resolver.resolve(i, self.outputs) for i in spec.inputs)
         interpreter = spec.run.interpreter or sys.executable
         installed = self._installed_in(interpreter)
@@ -341,7 +312,7 @@ class Planner:
         self, spec: StepSpec, content: Manifest, inputs: tuple[ResolvedInput, ...], installed: Installed, packages: str
     ) -> StepFacts:
         return StepFacts(
-            content=_content(spec, content),
+            content=decides(spec, content).digest,
             parameters={n: parameter_facts(n, self._s.parameters[n]) for n in used_parameters(spec)},
             inputs={i.spec.name: i.identity for i in inputs},
             node_count=spec.run.node_count,
@@ -411,10 +382,7 @@ class Planner:
         tree = old.conditions.get("tree")
         if tree is None or not self._store.ensure(tree):
             return None
-        new_manifest, old_manifest = plan.content, self._store.manifest(tree)
-        if plan.spec.hash_paths:
-            new_manifest = new_manifest.subset([plan.spec.script_name, *plan.spec.hash_paths])
-            old_manifest = old_manifest.subset([plan.spec.script_name, *plan.spec.hash_paths])
+        new_manifest, old_manifest = (decides(plan.spec, m) for m in (plan.content, self._store.manifest(tree)))
         # As it was kept: the directory itself may be another by now, or gone.
         return (
             (new_manifest, self._store.content_path(plan.content.digest)),
@@ -435,12 +403,6 @@ def _above(spec: StepSpec) -> set[str]:
 def _in_arguments(spec: StepSpec) -> list[StepOutput]:
     ports = {p.port for a in spec.arguments for p in a if isinstance(p, InputRef)}
     return [i.source for i in spec.inputs if i.name in ports and isinstance(i.source, StepOutput)]
-
-
-def _content(spec: StepSpec, manifest: Manifest) -> str:
-    if not spec.hash_paths:
-        return manifest.digest
-    return manifest.subset([spec.script_name, *spec.hash_paths]).digest
 
 
 def _with_editables(found: Installed) -> Installed:
@@ -474,16 +436,3 @@ def _warn_of_plain_paths(specs: Iterable[StepSpec]) -> None:
                 "declare it as an input: Dataset.File.from_files(PATH).as_named_input('data').as_mount()",
             )
         )
-
-
-def _warn_large(spec: StepSpec, survey: Survey) -> None:
-    named = ", ".join(f"{name} {size_text(size)}" for name, size in survey.largest)
-    lines = " ".join(f"/{name}" for name, _ in survey.largest)
-    console().send(
-        Notice(
-            "warning",
-            f"source directory '{spec.source_directory}' of step '{spec.name}' holds {size_text(survey.size)} in "
-            f"{survey.files:,} files, all of it hashed and copied for each step\n  largest: {named}",
-            f"leave out what no script needs with such lines in {spec.source_directory}/.amlignore: {lines}",
-        )
-    )
