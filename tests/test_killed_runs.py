@@ -135,7 +135,9 @@ def test_a_run_that_is_killed_at_any_moment_needs_no_repair(part: int) -> None:
     with memory_folder() as folder, ThreadPoolExecutor(AT_ONCE) as threads:
         numbers = range(part * AT_ONCE, part * AT_ONCE + AT_ONCE)
         jobs = [
-            threads.submit(kill_and_run_again, folder / str(number), -(-KILLS // PARTS // AT_ONCE), random.Random(SEED + number))
+            threads.submit(
+                kill_and_run_again, folder / str(number), -(-KILLS // PARTS // AT_ONCE), random.Random(SEED + number)
+            )
             for number in numbers
         ]
         ended = sum(job.result() for job in jobs)

@@ -375,10 +375,10 @@ def test_a_chain_of_20000_steps_is_built_and_goes_through_the_planner(
 def test_a_huge_source_directory_is_warned_of_with_the_lines_that_help(
     make_step: Make, run: Make, project: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    from scriptstep.engine import planner
+    from scriptstep.engine import contents
 
-    assert planner._LARGE == (20_000, 1_000_000_000)
-    monkeypatch.setattr(planner, "_LARGE", (20_000, 1_000_000))
+    assert contents._LARGE == (20_000, 1_000_000_000)
+    monkeypatch.setattr(contents, "_LARGE", (20_000, 1_000_000))
     folder = project / "src" / "huge"
     (folder / "data").mkdir(parents=True)
     (folder / "data" / "big.bin").write_bytes(bytes(1_100_000))

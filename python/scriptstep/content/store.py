@@ -58,6 +58,20 @@ class ContentStore:
         self._core.save(manifest._scan, base, on_progress)
         return manifest
 
+    def save_part(self, digest: str, part: Manifest) -> None:
+        """Keeps some entries of a tree as a tree of their own, whose files are linked from there.
+
+        Args:
+            digest: The tree's digest.
+            part: A subset of its manifest.
+
+        Raises:
+            TreeMissing: There is no such tree.
+            TreeDamaged: It does not hold what the part lists, and was set aside; the message names the file.
+            ContentError: The part cannot be kept.
+        """
+        self._core.save_part(digest, part._core)
+
     def adopt(self, path: PathLike, *, on_progress: OnProgress | None = None) -> Manifest:
         """Moves a directory or file in; nobody may write to it any more.
 

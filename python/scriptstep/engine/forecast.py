@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
-from scriptstep.engine.planner import counted
+from scriptstep.engine.contents import decides
 from scriptstep.engine.step_plan import KeyedStep
 from scriptstep.engine.submission import Submission
 from scriptstep.engine.what_if import WhatIf, WhatIfPlanner, with_arguments
@@ -123,7 +123,7 @@ class Forecaster:
         return self._told(step.node_id, "reused", (source, *step.verdict.notes), step)
 
     def _reasons(self, step: KeyedStep) -> tuple[str, ...]:
-        touched = self.planner.touched_in(step.spec, counted(step.spec, step.content))
+        touched = self.planner.touched_in(step.spec, decides(step.spec, step.content))
         if not touched or step.previous is None:
             return step.verdict.reasons
         found = [r for r in step.verdict.reasons if r != "files of the source directory changed"]

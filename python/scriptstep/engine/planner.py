@@ -11,24 +11,24 @@ from typing import TYPE_CHECKING, Any
 
 from scriptstep.console import Notice, console
 from scriptstep.console.text import count
-from scriptstep.console.text import size as size_text
-from scriptstep.content import ContentStore, Manifest, Survey, digest_bytes, scan
+from scriptstep.content import ContentStore, Manifest, digest_bytes, scan
 from scriptstep.engine import environment_identity
 from scriptstep.engine.audit import unaudited
 from scriptstep.engine.canonical import encode
+from scriptstep.engine.contents import Contents, decides, deciding_paths
 from scriptstep.engine.differences import Side, compare, reasons
 from scriptstep.engine.environment_identity import Installed
 from scriptstep.engine.executors.local import probe_interpreter
 from scriptstep.engine.key import StepFacts, describe, key_of
 from scriptstep.engine.masking import Mask
 from scriptstep.engine.package_lists import PackageLists
-from scriptstep.engine.sides import Sides, counted_of
+from scriptstep.engine.sides import Sides
 from scriptstep.engine.sources import ResolvedInput, SourceResolver, changed_files
 from scriptstep.engine.staging import StepFolder, parameter_facts, used_parameters
 from scriptstep.engine.step_plan import KeyedStep, StepPlan
 from scriptstep.engine.unmet import unmet_packages
 from scriptstep.engine.verdict import Conditions, Verdict, broken_condition, candidates
-from scriptstep.errors import ArgumentError, SourceChanged, TreeMissing
+from scriptstep.errors import ArgumentError
 from scriptstep.graph import InputRef, InputSpec, StepOutput, StepSpec
 from scriptstep.history import History, ResultRow, RunRow
 from scriptstep.runtime.reads import read_digest, read_value
@@ -37,11 +37,8 @@ from scriptstep.runtime.revision import RUNTIME_REVISION
 if TYPE_CHECKING:
     from scriptstep.engine.submission import Submission
 
-__all__ = ["Planner", "counted", "counted_paths"]
+__all__ = ["Planner"]
 
-# Where a source directory this large is hashed and copied for each step, its owner should know.
-# Files and bytes from which on a source directory is worth a warning.
-_LARGE = (20_000, 1_000_000_000)
 _COUNTS = {
     "NodeCount": "node_count",
     "MpiProcessCountPerNode": "process_count_per_node",
@@ -99,8 +96,7 @@ class Planner:
         self.packages = PackageLists(self._workspace._place.home)
         self.sides = Sides(store, self.packages)
         self._mask = Mask(self._workspace._place.home, settings.environment.secret)
-        self._contents: dict[str, Manifest] = {}
-        self._cache = self._workspace._place.home / "stat"
+        self._contents = Contents(submission, history, store)
         self._installed: dict[str, Installed] = {}
         self._unmet: set[tuple[str, str]] = set()
 
@@ -115,53 +111,17 @@ class Planner:
         Raises:
             ContentError: One cannot be read or kept.
         """
-        for spec in self._specs.values():
-            if spec.source_directory not in self._contents:
-                found = self._contents[spec.source_directory] = self._read_and_keep(spec)
-                for warning in found.warnings:
-                    console().send(Notice("warning", warning, None))
+        self._contents.read(self._specs.values())
         _warn_of_plain_paths(self._specs.values())
 
-    def _read_and_keep(self, spec: StepSpec) -> Manifest:
-        source = spec.source_directory
-        if (kept := self._s.contents.get(source)) is not None:
-            if not self._store.ensure(kept):
-                raise TreeMissing(
-                    f"the code of step '{spec.name}' as it was published is not in the store any more",
-                    help="publish the pipeline again",
-                )
-            return self._store.manifest(kept)
-        found = scan(source, cache=self._cache, on_survey=lambda survey: _warn_large(spec, survey), survey_from=_LARGE)
-        previous = self._history.latest_result(self._workspace.name, spec.name)
-        try:
-            self._store.save(source, found, base=previous.conditions.get("tree") if previous else None)
-        except SourceChanged:
-            # It was edited between reading and keeping: what stands there now is what counts.
-            found = scan(source, cache=self._cache)
-            self._store.save(source, found)
-        return found
-
     def keep_again(self, spec: StepSpec) -> bool:
-        """Keeps a step's content once more, where what was kept turned out to be damaged.
-
-        Args:
-            spec: The step.
-
-        Returns:
-            Whether its source directory still holds what is to run.
-        """
-        source, wanted = spec.source_directory, self._contents[spec.source_directory].digest
-        if source in self._s.contents:
-            return False
-        found = scan(source)
-        if found.digest == wanted:
-            self._store.save(source, found)
-        return found.digest == wanted
+        """As of `Contents`."""
+        return self._contents.keep_again(spec)
 
     @property
     def contents(self) -> dict[str, str]:
         """Returns: the tree of each source directory."""
-        return {source: manifest.digest for source, manifest in self._contents.items()}
+        return self._contents.trees
 
     def plan(self, node_id: str, row: RunRow) -> StepPlan:
         """Thinks one step of the run through; the steps above it are done with.
@@ -194,7 +154,7 @@ class Planner:
             UserErrorException: An input is not there, or a parameter cannot be.
         """
         spec = self._with_counts(self._specs[node_id])
-        content = self._contents[spec.source_directory]
+        content = self._contents.of(spec)
         inputs = tuple(self._resolve(i) for i in spec.inputs)
         interpreter = spec.run.interpreter or sys.executable
         installed = self._installed_in(interpreter)
@@ -336,7 +296,7 @@ class Planner:
         return self.resolver.resolve(spec, self.outputs)
 
     def _content_digest(self, spec: StepSpec, content: Manifest) -> str:
-        return counted(spec, content).digest
+        return decides(spec, content).digest
 
     def _with_counts(self, spec: StepSpec) -> StepSpec:
         run = spec.run
@@ -398,11 +358,11 @@ class Planner:
 
     def side(self, step: KeyedStep) -> Side:
         """Returns: a step as it is now, to be compared."""
-        return self.sides.side(step.masked, step.content.digest, counted_paths(step.spec))
+        return self.sides.side(step.masked, step.content.digest, deciding_paths(step.spec))
 
     def side_of(self, step: KeyedStep, result: ResultRow) -> Side:
         """Returns: an earlier result, to be compared with a step: of its files those that count for the step."""
-        return self.sides.side(result.document, result.conditions.get("tree"), counted_paths(step.spec))
+        return self.sides.side(result.document, result.conditions.get("tree"), deciding_paths(step.spec))
 
     def step_of(self, spec: StepSpec, port: str) -> str | None:
         """Returns: name of the step that writes an input, or None."""
@@ -419,16 +379,6 @@ def _above(spec: StepSpec) -> set[str]:
 def _in_arguments(spec: StepSpec) -> list[StepOutput]:
     ports = {p.port for a in spec.arguments for p in a if isinstance(p, InputRef)}
     return [i.source for i in spec.inputs if i.name in ports and isinstance(i.source, StepOutput)]
-
-
-def counted_paths(spec: StepSpec) -> list[str] | None:
-    """Returns: what of its source directory counts for a step: its `hash_paths` and the script; None for all of it."""
-    return [spec.script_name, *spec.hash_paths] if spec.hash_paths else None
-
-
-def counted(spec: StepSpec, manifest: Manifest) -> Manifest:
-    """Returns: what of a source directory counts for a step."""
-    return counted_of(manifest, counted_paths(spec))
 
 
 def _with_editables(found: Installed) -> Installed:
@@ -462,16 +412,3 @@ def _warn_of_plain_paths(specs: Iterable[StepSpec]) -> None:
                 "declare it as an input: Dataset.File.from_files(PATH).as_named_input('data').as_mount()",
             )
         )
-
-
-def _warn_large(spec: StepSpec, survey: Survey) -> None:
-    named = ", ".join(f"{name} {size_text(size)}" for name, size in survey.largest)
-    lines = " ".join(f"/{name}" for name, _ in survey.largest)
-    console().send(
-        Notice(
-            "warning",
-            f"source directory '{spec.source_directory}' of step '{spec.name}' holds {size_text(survey.size)} in "
-            f"{survey.files:,} files, all of it hashed and copied for each step\n  largest: {named}",
-            f"leave out what no script needs with such lines in {spec.source_directory}/.amlignore: {lines}",
-        )
-    )

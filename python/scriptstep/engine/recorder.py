@@ -11,11 +11,12 @@ import scriptstep.runtime
 from scriptstep.content import ContentStore
 from scriptstep.engine.attempt import Attempt, Status
 from scriptstep.engine.auditor import Auditor
+from scriptstep.engine.contents import deciding_paths
 from scriptstep.engine.defeats import Defeat, defeats
 from scriptstep.engine.effects import EventTaker, Target, reenact
 from scriptstep.engine.mlflow_files import read_mlflow
 from scriptstep.engine.outputs import Collected, Destinations, adopt_artifacts, adopt_outputs, register_output
-from scriptstep.engine.planner import Planner, counted_paths
+from scriptstep.engine.planner import Planner
 from scriptstep.engine.sources import ResolvedInput, file_rows
 from scriptstep.engine.staging import RunFacts, stage
 from scriptstep.engine.step_plan import StepPlan
@@ -263,7 +264,7 @@ class Recorder:
             "key": plan.key,
             "document": plan.masked,
             "tree": plan.content.digest,
-            "paths": counted_paths(plan.spec),
+            "paths": deciding_paths(plan.spec),
         }
         fields: dict[str, Any] = {"details": {**_details(plan), "keyed": keyed}}
         fields |= {"artifacts": artifacts} if artifacts else {}
@@ -371,7 +372,7 @@ class Recorder:
         resolver = self._planner.resolver
         return {
             "tree": plan.content.digest,
-            "paths": counted_paths(plan.spec),
+            "paths": deciding_paths(plan.spec),
             "after": [attempt for _, attempt in self._planner.conditions(plan.spec).after],
             "reads": [self._with_own_change(read, plan.taker.effects) for read in plan.taker.reads],
             "files": {

@@ -16,7 +16,7 @@ from scriptstep.engine.masking import without_secrets
 from scriptstep.engine.package_lists import PackageLists, packages_of
 from scriptstep.errors import ContentError, UserErrorException
 
-__all__ = ["ExportedKey", "Sides", "counted_of", "read_export", "write_export"]
+__all__ = ["ExportedKey", "Sides", "part_of", "read_export", "write_export"]
 
 _KIND, _VERSION = "scriptstep key", 1
 
@@ -46,7 +46,7 @@ class Sides:
         kept = tree if tree is not None and self._store.ensure(tree) else None
 
         def files() -> Manifest | None:
-            return None if kept is None else counted_of(self._store.manifest(kept), paths)
+            return None if kept is None else part_of(self._store.manifest(kept), paths)
 
         def packages() -> Any:
             return packages_of(self._packages.read(document["packages"]))
@@ -62,7 +62,7 @@ class Sides:
             return None
 
 
-def counted_of(manifest: Manifest, paths: Sequence[str] | None) -> Manifest:
+def part_of(manifest: Manifest, paths: Sequence[str] | None) -> Manifest:
     """Returns: what of a source directory counts: all of it, or what lies at or below some paths."""
     return manifest if paths is None else manifest.subset(paths)
 

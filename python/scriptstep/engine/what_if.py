@@ -10,7 +10,8 @@ from typing import Any
 
 from scriptstep.console import notice
 from scriptstep.content import ContentStore, Explanation, Manifest, digest_bytes, explain
-from scriptstep.engine.planner import Planner, counted
+from scriptstep.engine.contents import decides
+from scriptstep.engine.planner import Planner
 from scriptstep.engine.sources import ResolvedInput
 from scriptstep.engine.submission import Submission
 from scriptstep.errors import ArgumentError
@@ -107,7 +108,7 @@ class WhatIfPlanner(Planner):
     def look_for_touched(self) -> None:
         """Finds which steps notice the touched files, those whose keys cannot be known among them."""
         for spec in self._specs.values():
-            self.touched_in(spec, counted(spec, self._contents[spec.source_directory]))
+            self.touched_in(spec, decides(spec, self._contents.of(spec)))
 
     def touched_in(self, spec: StepSpec, content: Manifest) -> list[str]:
         """Returns: which of the touched files count as a step's code, as paths in its source directory."""
@@ -140,7 +141,7 @@ class WhatIfPlanner(Planner):
                 notice(f"{os.path.relpath(file)} is never code: no step notices it", level="warning")
 
     def _content_digest(self, spec: StepSpec, content: Manifest) -> str:
-        kept = counted(spec, content)
+        kept = decides(spec, content)
         touched = self.touched_in(spec, kept)
         return _other(kept.digest) if touched else kept.digest
 

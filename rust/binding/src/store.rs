@@ -40,6 +40,11 @@ impl Store {
         wait_for(py, progress.as_ref(), |cancelled, progress| self.0.save(&scan.0, base, &options(cancelled, progress)))
     }
 
+    fn save_part(&self, py: Python<'_>, whole: &str, part: &Manifest) -> PyResult<()> {
+        let whole = parse(whole)?;
+        wait_for(py, None, |cancelled, progress| self.0.save_part(whole, &part.0, &options(cancelled, progress)))
+    }
+
     #[pyo3(signature = (path, progress))]
     fn add(&self, py: Python<'_>, path: PathBuf, progress: Option<Py<PyAny>>) -> PyResult<Manifest> {
         wait_for(py, progress.as_ref(), |cancelled, progress| self.0.add(&path, &options(cancelled, progress)))

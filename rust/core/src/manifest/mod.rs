@@ -6,6 +6,8 @@
 mod canonical;
 mod diff;
 
+use std::collections::HashSet;
+
 use crate::digest::Digest;
 use crate::error::Result;
 
@@ -166,10 +168,10 @@ impl Manifest {
     /// The entries at or below some paths; a path with nothing there adds nothing.
     #[must_use]
     pub fn subset(&self, paths: &[Vec<u8>]) -> Self {
+        let paths: HashSet<&[u8]> = paths.iter().map(Vec::as_slice).collect();
         let wanted = |entry: &Entry| {
-            paths.iter().any(|path| {
-                entry.path.strip_prefix(path.as_slice()).is_some_and(|rest| rest.is_empty() || rest[0] == b'/')
-            })
+            let folders = entry.path.iter().enumerate().filter(|(_, byte)| **byte == b'/').map(|(end, _)| end);
+            folders.chain([entry.path.len()]).any(|end| paths.contains(&entry.path[..end]))
         };
         let entries: Vec<Entry> = self.entries().filter(wanted).collect();
         canonical::manifest_of(entries.into_iter())

@@ -16,6 +16,7 @@ mod adopt;
 mod check;
 mod copy;
 mod outside;
+mod part;
 mod rows;
 mod temporary;
 mod untouched;
@@ -160,17 +161,26 @@ impl Store {
         let sources = Sources { root: content.clone(), ..Sources::default() };
         let job = CopyJob { manifest: &manifest, sources: &sources, links: None, cancelled: options.cancelled };
         let copy = Outside::new(self.fs.as_ref(), to)?;
-        let (path, what) = match copy_tree(self.fs.as_ref(), &job, copy.path()) {
-            Ok(_) => return copy.finish(),
-            Err(Error::Changed(path)) => (path, "is not what it was"),
-            Err(Error::Io { path, source, .. }) if path.starts_with(&content) && is_something_else(&source) => {
+        match copy_tree(self.fs.as_ref(), &job, copy.path()) {
+            Ok(_) => copy.finish(),
+            Err(error) => Err(self.damage_behind(digest, &content, &error).unwrap_or_else(|| copy.told(error))),
+        }
+    }
+
+    /// What is said of a tree whose content could not be read as its manifest lists it, once it is set aside; `None`
+    /// where something else went wrong.
+    fn damage_behind(&self, digest: Digest, content: &Path, error: &Error) -> Option<Error> {
+        let (path, what) = match error {
+            Error::Changed(path) => (path, "is not what it was"),
+            Error::Io { path, source, .. } if path.starts_with(content) && is_something_else(source) => {
                 (path, if source.kind() == ErrorKind::NotFound { "is missing" } else { "is not what it was" })
             }
-            Err(error) => return Err(copy.told(error)),
+            _ => return None,
         };
-        let name = path.strip_prefix(&content).unwrap_or(&path).display().to_string();
+        let name = path.strip_prefix(content).unwrap_or(path).display().to_string();
         let problem = format!("{} {what}", if name.is_empty() { "its file" } else { &name });
-        set_aside(Error::Damaged { digest: digest.to_hex(), problem })
+        let damage = Error::Damaged { digest: digest.to_hex(), problem };
+        Some(self.set_aside(digest).err().unwrap_or(damage))
     }
 
     /// Writes a finished tree's records and lets it appear by one rename; dropped where it is there already.
