@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -263,16 +264,22 @@ def test_the_command_line_lists_and_submits(ws: Workspace, make_step: Make, caps
         assert told in capsys.readouterr().err
 
 
-def test_a_history_of_the_version_before_is_taken_over(ws: Workspace, home: Path, make_step: Make) -> None:
+@pytest.mark.parametrize("version", [1, 2])
+def test_a_history_of_a_version_before_is_taken_over(version: int, ws: Workspace, home: Path, make_step: Make) -> None:
     import sqlite3
 
+    from scriptstep.history.schema import MIGRATIONS, VERSION
     from scriptstep.workspace.catalog import close_catalogs
 
     Experiment(ws, "e").submit(Pipeline(ws, steps=[make_step("a")])).wait_for_completion(show_output=False)
     close_catalogs()
     with sqlite3.connect(home / "history.db") as connection:
-        connection.execute("DROP TABLE pipelines")
-        connection.execute("UPDATE schema SET version = 1")
+        for statement in [made for later in range(version, VERSION) for made in MIGRATIONS[later]]:
+            if table := re.match(r"CREATE TABLE (\w+)", statement):
+                connection.execute(f"DROP TABLE {table[1]}")
+            elif column := re.match(r"ALTER TABLE (\w+) ADD COLUMN (\w+)", statement):
+                connection.execute(f"ALTER TABLE {column[1]} DROP COLUMN {column[2]}")
+        connection.execute("UPDATE schema SET version = ?", (version,))
     connection.close()
     again = Workspace.from_config()
     assert len(list(Experiment(again, "e").get_runs())) == 1
