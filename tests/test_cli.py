@@ -193,6 +193,7 @@ def test_help_names_every_command_and_nothing_else() -> None:
         "plan",
         "explain",
         "accept",
+        "reproduce",
         "key",
         "logs",
         "cancel",

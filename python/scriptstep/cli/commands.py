@@ -32,7 +32,7 @@ _DOCTOR_JSON_ABOUT = """--json prints {"version": 1, "findings": [{"file", "cell
 has not), setting (a portal held it) or syntax. The exit code is 1 where there is a finding."""
 
 # Options of `run` that take a value: what follows them is not the file.
-_VALUED = ("--jobs", "-j", "--input-identity", "--retries", "--color")
+_VALUED = ("--jobs", "-j", "--input-identity", "--retries", "--debug", "--color")
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -53,7 +53,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
     options = _parser().parse_args(given)
     if options.command == "run" and (not script or script in (["-m"], ["--"])):
         _parser().parse_args(["run", "--need-a-file"])
-    configure(amount="quiet" if options.quiet else "verbose" if options.verbose else "normal", colour=options.color)
+    configure(
+        amount="quiet" if options.quiet else "verbose" if options.verbose else "normal",
+        colour=options.color,
+        live=options.debug is None,
+    )
     try:
         code = _run(options, script)
         sys.stdout.flush()
@@ -97,13 +101,13 @@ def _parser() -> argparse.ArgumentParser:
     shared.add_argument(
         "--color", choices=("auto", "always", "never"), default="auto", help="colours (default: on a terminal)"
     )
-    shared.set_defaults(json=False)
+    shared.set_defaults(json=False, debug=None)
 
     parser = argparse.ArgumentParser(
         prog="scriptstep", description=_ABOUT, formatter_class=argparse.RawDescriptionHelpFormatter, allow_abbrev=False
     )
     parser.add_argument("--version", action="store_true", help="print the version and end")
-    parser.set_defaults(act=_no_command, command=None, quiet=False, verbose=False, color="auto")
+    parser.set_defaults(act=_no_command, command=None, quiet=False, verbose=False, color="auto", debug=None)
     table = CommandTable(parser, shared, "command")
     add = table.add
 
@@ -128,6 +132,11 @@ def _parser() -> argparse.ArgumentParser:
     run.add_argument("--strict", action="store_true", help="as --audit, and a step that reads such a thing fails")
     run.add_argument(
         "--retries", type=_at_least(0), metavar="N", help="try a step that fails again, N times at most (default: 0)"
+    )
+    run.add_argument(
+        "--debug",
+        metavar="STEP",
+        help="run this step on the terminal, whatever its verdict: breakpoint() works in it; it is not reused",
     )
     run.add_argument("--need-a-file", action=_NeedsFile, nargs=0, help=argparse.SUPPRESS)
 
@@ -246,6 +255,7 @@ def _run_script(options: argparse.Namespace, script: list[str]) -> int:
         input_identity=options.input_identity,
         audit="strict" if options.strict else "report" if options.audit else None,
         retries=options.retries,
+        debug=options.debug,
     )
     try:
         if script[0] == "-m":

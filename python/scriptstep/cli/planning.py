@@ -36,9 +36,14 @@ _EXPLAIN_JSON = """--json prints {"version": 1, "step", "verdict", "reasons", "a
 _ACCEPT_ABOUT = """Record that what differs in a step does not matter: its last result is used again, and each verdict
 says who accepted it and why. A later difference is a new one."""
 
+_REPRODUCE_ABOUT = """Run steps that would be reused once more, on the side, and compare what they write byte by byte:
+it tells which steps are not deterministic, and in which files. The workspace stays as it is."""
+_REPRODUCE_JSON = """--json prints {"version": 1, "steps": [{"name", "outcome" (same, differs, failed), "differences",
+"seconds"}]}. The exit code is 0, and 1 where a step wrote something else or failed."""
+
 # Of the commands that take a script: how many words of their own come before the script's arguments.
-PLACES = {"plan": 1, "explain": 2, "accept": 2, "key": 3}
-_VALUED = frozenset({"--with", "--touch", "--against", "--because", "--output", "-o", "--color"})
+PLACES = {"plan": 1, "reproduce": 1, "explain": 2, "accept": 2, "key": 3}
+_VALUED = frozenset({"--with", "--touch", "--against", "--because", "--output", "-o", "--color", "--step", "--sample"})
 _FLAGS = frozenset({"--json", "--exit-code", "--full", "--undo", "--quiet", "-q", "--verbose", "-v", "--help", "-h"})
 
 
@@ -54,6 +59,8 @@ class _Given(argparse.Namespace):
     because: str
     undo: bool
     output: str | None
+    steps: list[str]
+    sample: float
 
 
 def add_commands(table: CommandTable) -> None:
@@ -101,6 +108,23 @@ def add_commands(table: CommandTable) -> None:
     accept.add_argument("words", nargs="*", metavar="FILE STEP", help="the script, and the step's name")
     accept.add_argument("--because", metavar="WHY", default="", help="why it does not matter; shown with each verdict")
     accept.add_argument("--undo", action="store_true", help="take back what was accepted")
+
+    again = table.add(
+        "reproduce",
+        "run reused steps again on the side, and compare what they write with what they wrote",
+        _reproduce,
+        description=_REPRODUCE_ABOUT,
+        epilog=_REPRODUCE_JSON,
+        usage="%(prog)s [options] [FILE [ARGS...]]",
+    )
+    again.add_argument("words", nargs="*", metavar="FILE", help="the script or notebook")
+    again.add_argument(
+        "--step", action="append", default=[], dest="steps", metavar="STEP", help="only this step; may be given again"
+    )
+    again.add_argument(
+        "--sample", type=_share, default=1.0, metavar="5%", help="only so many of them, drawn at random (default: all)"
+    )
+    again.add_argument("--json", action="store_true", help="print it as JSON (see below)")
 
     key = table.group("key", "write a step's key to a file, to compare it elsewhere")
     export = key.add(
@@ -237,6 +261,46 @@ def _accept(options: _Given, script: list[str]) -> int:
     plan, step = _planned_step(options, script)
     emit(plan.withdraw(step) if options.undo else plan.accept(step, options.because.strip()))
     return 0
+
+
+def _reproduce(options: _Given, script: list[str]) -> int:
+    from scriptstep.console.text import columns, count, duration
+
+    code, found = _foreseen([*options.words, *script], options)
+    if code:
+        raise UserErrorException(f"the script ended with exit code {code}: there is no plan")
+    done = [one for plan in found for one in plan.plan.reproduce(options.steps, options.sample)]
+    differ = [one for one in done if one.outcome != "same"]
+    if options.json:
+        steps = [
+            {"name": o.step, "outcome": o.outcome, "differences": list(o.differences), "seconds": o.seconds}
+            for o in done
+        ]
+        emit(json.dumps({"version": 1, "steps": steps}, indent=2, ensure_ascii=False))
+        return 1 if differ else 0
+    rows = [
+        (
+            escaped(o.step),
+            o.outcome,
+            "" if o.seconds is None else duration(o.seconds),
+            escaped("; ".join(o.differences)),
+        )
+        for o in done
+    ]
+    emit("\n".join(f"  {line}" for line in columns(rows)))
+    same = len(done) - len(differ)
+    emit(f"{count(len(done), 'step')} ran again: {same:,} wrote what they wrote, {len(differ):,} did not")
+    return 1 if differ else 0
+
+
+def _share(text: str) -> float:
+    try:
+        share = float(text.removesuffix("%")) / (100 if text.endswith("%") else 1)
+    except ValueError:
+        share = 0.0
+    if not 0 < share <= 1:
+        raise argparse.ArgumentTypeError(f"a share such as 5% or 0.05, not {text!r}")
+    return share
 
 
 # --- what they are about

@@ -194,6 +194,15 @@ def _answer_signals() -> None:
     if threading.current_thread() is not threading.main_thread():
         return
 
+    def interrupt(number: int, frame: FrameType | None) -> None:
+        # A step that has the terminal gets the signal itself, and a debugger lives by it.
+        terminal = sys.modules.get("scriptstep.engine.executors.terminal")
+        if terminal is None or not terminal.is_terminal_taken():
+            signal.default_int_handler(number, frame)
+
+    if signal.getsignal(signal.SIGINT) is signal.default_int_handler:
+        signal.signal(signal.SIGINT, interrupt)
+
     def end(number: int, frame: FrameType | None) -> None:
         signal.signal(number, signal.SIG_IGN)
         raise _Terminated

@@ -35,17 +35,20 @@ _guard = threading.Lock()
 _console: Console | None = None
 _amount: Amount = "normal"
 _colour: Colour = "auto"
+_live = True
 _said: set[tuple[str, str]] = set()
 
 
-def configure(*, amount: Amount | None = None, colour: Colour | None = None) -> None:
+def configure(*, amount: Amount | None = None, colour: Colour | None = None, live: bool = True) -> None:
     """Says how the console of this process tells what happens; the next event finds one made so.
 
     Args:
         amount: How much: "quiet" leaves summaries and errors, "verbose" adds the output of steps.
         colour: "auto" is on a terminal, unless `NO_COLOR` is set.
+        live: Whether a terminal shows what goes on as it does; not where something else writes to it.
     """
-    global _amount, _colour
+    global _amount, _colour, _live
+    _live = live
     _amount, _colour = amount or _amount, colour or _colour
     set_console(None)
 
@@ -76,7 +79,7 @@ def console() -> Console:
 def _fitting() -> Console:
     terminal = _is_terminal(sys.stderr)
     colour = _colour == "always" or (_colour == "auto" and terminal and not os.environ.get("NO_COLOR"))
-    if terminal and _amount == "normal" and not os.environ.get("CI"):
+    if terminal and _live and _amount == "normal" and not os.environ.get("CI"):
         from scriptstep.console.live import LiveConsole
 
         return LiveConsole(_amount, colour=colour)

@@ -32,6 +32,7 @@ from scriptstep.engine.claims import Claims
 from scriptstep.engine.endings import why_ended, why_refused
 from scriptstep.engine.executors.git_source import GitSources
 from scriptstep.engine.executors.local import LocalExecutor
+from scriptstep.engine.executors.terminal import run_on_terminal
 from scriptstep.engine.planner import Planner
 from scriptstep.engine.processes import failed_rank
 from scriptstep.engine.recorder import Recorder
@@ -79,7 +80,8 @@ class _Coordinator:
         self._home = self._workspace._place.home
         self._order = submission.graph.order()
         self._specs: dict[str, StepSpec] = {n.node_id: n.spec for n in submission.graph.module_nodes}
-        self._jobs = max(1, submission.jobs or os.cpu_count() or 1)
+        # A step on the terminal has it for itself.
+        self._jobs = 1 if submission.debug else max(1, submission.jobs or os.cpu_count() or 1)
         self._running: dict[str, StepPlan] = {}
         self._ending: set[str] = set()
         self._retries = Retries(submission.retries)
@@ -239,6 +241,9 @@ class _Coordinator:
                 self._planner.skipped.add(node_id)
                 return [node_id]
             plan = self._planner.plan(node_id, self._rows[node_id])
+            if plan.verdict.reuse is None and self._s.again is not None and plan.compared is None:
+                self._planner.skipped.add(node_id)
+                return [node_id]
             if plan.verdict.reuse is None:
                 to_run.append(plan)
                 return []
@@ -295,8 +300,13 @@ class _Coordinator:
         except AzureMLException as mistake:
             self._fail(plan.node_id, why_refused(plan.spec, mistake), None, None)
             return [plan.node_id]
-        plan.handle = executor.submit(attempt)
         plan.logs = tuple(map(Path, attempt.logs))
+        if self._s.debug == plan.spec.name:
+            told = "; ".join(plan.verdict.reasons)
+            console().send(Notice("note", f"step '{plan.spec.name}' runs on this terminal: {told}", None))
+            self._end(plan, run_on_terminal(attempt), None)
+            return [plan.node_id]
+        plan.handle = executor.submit(attempt)
         self._running[plan.handle] = plan
         if attempt.node_count > 1:
             notice("nodes are simulated: all processes of a step run on this machine", level="warning")

@@ -127,6 +127,9 @@ def compare(new: Side, old: Side, step_of: Callable[[str], str | None] = lambda 
     """
     now, then = new.document, old.document
     found: list[Difference] = []
+    if now["scheme"] != then["scheme"]:
+        # Other differences may be of how things are written down, not of what they are.
+        return [Difference("scheme", "", None, None, "this version of scriptstep keys steps differently")]
     if now["script"] != then["script"]:
         found.append(_scripts(now["script"], then["script"]))
     if now["content"] != then["content"]:
@@ -151,8 +154,8 @@ def compare(new: Side, old: Side, step_of: Callable[[str], str | None] = lambda 
         )
         which = f" ({', '.join(names[:3])})" if names else ""
         found.append(Difference("environment", "", None, None, f"the declared environment changed{which}"))
-    if now["runtime"] != then["runtime"] or now["scheme"] != then["scheme"]:
-        found.append(Difference("scheme", "", None, None, "this version of scriptstep keys steps differently"))
+    if now["runtime"] != then["runtime"]:
+        found.append(Difference("scheme", "", None, None, "steps see another version of scriptstep"))
     return found
 
 

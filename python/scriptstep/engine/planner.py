@@ -178,7 +178,19 @@ class Planner:
         step.verdict = self._verdict(step)
         if note:
             step.verdict = replace(step.verdict, notes=(*step.verdict.notes, note))
+        self._run_all_the_same(step)
         return step
+
+    def _run_all_the_same(self, step: KeyedStep) -> None:
+        """Has a step run that would be reused: to be compared with what it gave, or on the terminal."""
+        reused = step.verdict.reuse
+        if self._s.again is not None and step.node_id in self._s.again and reused is not None:
+            step.compared = reused
+            step.verdict = Verdict(None, ("to compare",), against=reused.run)
+        elif self._s.debug == step.spec.name and reused is not None:
+            step.verdict = Verdict(None, ("on the terminal; it would be reused",), against=reused.run)
+        if step.verdict.reuse is None and (step.compared is not None or self._s.debug == step.spec.name):
+            step.reusable = False
 
     def _warn_of_unmet(self, spec: StepSpec, interpreter: str, installed: Installed) -> None:
         """Says once what an environment declares and the interpreter of its steps has not."""

@@ -200,7 +200,10 @@ class Recorder:
         self._check_written(plan, collected)
         self._take_mlflow(plan)
         artifacts = adopt_artifacts(plan.folder, self._store)
-        warnings, reusable = list(collected.warnings), not (plan.taker.cancelled or self._s.alone)
+        warnings, reusable = (
+            list(collected.warnings),
+            not (plan.taker.cancelled or self._s.alone or self._s.debug == plan.spec.name),
+        )
         if changed := self._inputs_changed(plan):
             reusable = False
             warnings.append(
@@ -235,7 +238,9 @@ class Recorder:
                 details={**_details(plan), **details},
                 verdict={**plan.verdict.to_json(), "outcome": self._outcome(plan, collected)},
             )
-        self._done(plan, collected.trees, plan.row.id)
+        # What comes after a step that is compared gets what it got.
+        outputs = collected.trees if plan.compared is None else plan.compared.outputs
+        self._done(plan, outputs, plan.row.id if plan.compared is None else plan.compared.run)
         self._planner.recorded.add(result)
         self._ran.append(plan.spec.name)
         self.trees |= {artifacts}
@@ -391,6 +396,9 @@ class Recorder:
     def _place_outputs(self, spec: StepSpec, trees: Mapping[str, str], run_id: str) -> tuple[dict[str, Any], list[str]]:
         placed: dict[str, Any] = {}
         warnings: list[str] = []
+        if self._s.again is not None:
+            # What a user named is not written again for a comparison.
+            return {"outputs": placed}, warnings
         for output in spec.outputs:
             if (tree := trees.get(output.name)) is None:
                 continue

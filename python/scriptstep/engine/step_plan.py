@@ -38,6 +38,7 @@ class KeyedStep:
         previous: The last result of a step of its name, or None.
         reusable: Whether an earlier result may stand for it.
         newest: Id of the newest result of its key when the verdict was given.
+        compared: The result that it would have been, where it runs to be compared with it.
     """
 
     node_id: str
@@ -52,6 +53,7 @@ class KeyedStep:
     previous: ResultRow | None
     reusable: bool
     newest: int = 0
+    compared: ResultRow | None = None
 
 
 @dataclass

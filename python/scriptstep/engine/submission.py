@@ -41,6 +41,9 @@ class Submission:
         contents: Trees of source directories whose content was kept before; the directories are not looked at.
         settings: The settings that hold, where they are not the workspace's of today.
         pipeline_id: Id of the published pipeline that it is, or None.
+        again: Nodes that run to be compared with the results that would be reused; what would run does not. None for a
+            run like any other.
+        debug: Name of a step that runs on the terminal, whatever its verdict, or None.
         audit: Whether what steps read from outside is looked for; "strict" makes it a failure. None for no audit.
     """
 
@@ -63,6 +66,8 @@ class Submission:
     contents: Mapping[str, str] = field(default_factory=dict)
     settings: Settings | None = None
     pipeline_id: str | None = None
+    again: frozenset[str] | None = None
+    debug: str | None = None
     audit: AuditMode | None = None
 
     @property

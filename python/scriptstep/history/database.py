@@ -81,6 +81,17 @@ class Database:
         with self._guarded() as connection:
             connection.execute("PRAGMA wal_checkpoint(PASSIVE)")
 
+    def copy_to(self, path: Path) -> None:
+        """Writes all that was committed up to now into a new file, whoever writes meanwhile.
+
+        Args:
+            path: The file.
+        """
+        import sqlite3
+
+        with self._guarded() as connection, contextlib.closing(sqlite3.connect(path)) as copy:
+            connection.backup(copy)
+
     @contextlib.contextmanager
     def transaction(self) -> Iterator[None]:
         """Makes many writes one: all of them are kept, or, where an exception leaves the block, none.

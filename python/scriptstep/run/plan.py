@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from scriptstep.engine.forecast import Forecast, Forecaster, Outlook
+    from scriptstep.engine.reproduction import Reproduction
     from scriptstep.engine.submission import Submission
     from scriptstep.run.explained import Explained
 
@@ -48,8 +49,8 @@ class Plan(Sequence[PlannedStep]):
         steps: The steps.
     """
 
-    def __init__(self, forecaster: Forecaster) -> None:
-        self._forecaster = forecaster
+    def __init__(self, submission: Submission, forecaster: Forecaster) -> None:
+        self._submission, self._forecaster = submission, forecaster
         self._forecasts: list[Forecast] = forecaster.all()
         self.steps = tuple(PlannedStep(f.name, f.outlook, f.reasons, f.seconds, f.size) for f in self._forecasts)
 
@@ -147,6 +148,39 @@ class Plan(Sequence[PlannedStep]):
 
         row = withdraw(self._forecaster, self._forecasts[self._place(step)])
         return f"{step}: no longer accepted: {row.because}"
+
+    def reproduce(self, steps: Sequence[str] = (), sample: float = 1.0, seed: int | None = None) -> list[Reproduction]:
+        """Runs steps that would be reused again, on the side, and compares what they write with what they wrote.
+
+        Args:
+            steps: Their names; none for all that would be reused.
+            sample: Which part of them, drawn at random: 0.05 is one in twenty, at least one.
+            seed: What the draw begins with; None for another one each time.
+
+        Returns:
+            One for each step that ran.
+
+        Raises:
+            NotRegisteredError: There is no step of such a name.
+            ArgumentError: The sample is not more than 0 and at most 1.
+            UserErrorException: None of them would be reused, or they could not be run.
+        """
+        import math
+        import random
+
+        from scriptstep.engine.reproduction import reproduce
+        from scriptstep.errors import ArgumentError, UserErrorException
+
+        if not 0 < sample <= 1:
+            raise ArgumentError(f"a sample is more than 0 and at most 1 (or 100%), not {sample}")
+        places = {self._place(name) for name in steps}
+        named = {self.steps[at].name for at in places}
+        reused = [f for f in self._forecasts if f.outlook == "reused" and (not named or f.name in named)]
+        if not reused:
+            raise UserErrorException("none of these steps would be reused: there is nothing to compare with")
+        drawn = set(random.Random(seed).sample(range(len(reused)), math.ceil(sample * len(reused))))
+        chosen = [one for at, one in enumerate(reused) if at in drawn]
+        return reproduce(self._submission, self._forecaster, chosen)
 
     def to_json(self) -> dict[str, Any]:
         """Returns: the plan as plain data; `scriptstep plan --help` describes it."""
@@ -250,4 +284,4 @@ def plan_of(
     from scriptstep.engine.forecast import Forecaster
     from scriptstep.engine.what_if import WhatIf
 
-    return Plan(Forecaster(submission, WhatIf(arguments, touched)))
+    return Plan(submission, Forecaster(submission, WhatIf(arguments, touched)))

@@ -49,6 +49,7 @@ class _Defaults:
     input_identity: InputIdentity | None = None
     audit: AuditMode | None = None
     retries: int = 0
+    debug: str | None = None
 
 
 _defaults = _Defaults()
@@ -85,6 +86,7 @@ def set_defaults(
     input_identity: InputIdentity | None = None,
     audit: AuditMode | None = None,
     retries: int | None = None,
+    debug: str | None = None,
 ) -> None:
     """Says what holds where a submit says nothing; the command line does.
 
@@ -93,9 +95,10 @@ def set_defaults(
         input_identity: What datasets are known by; None for the setting.
         audit: Whether steps are watched for what they read from outside; None for not.
         retries: How often a step that fails is tried again; None for never.
+        debug: Name of a step that runs on the terminal; None for none.
     """
     global _defaults
-    _defaults = _Defaults(jobs, input_identity, audit, retries or 0)
+    _defaults = _Defaults(jobs, input_identity, audit, retries or 0, debug)
 
 
 def submit_pipeline(pipeline: Submittable, experiment_name: str, **options: Any) -> PipelineRun:
@@ -182,6 +185,8 @@ def submission_of(
         display_name=display_name,
         pipeline_outputs=dict(pipeline._pipeline_outputs),
     )
+    if _defaults.debug is not None:
+        submission.debug = _named_step(pipeline.graph, _defaults.debug)
     if frozen is not None:
         submission.contents, submission.settings = frozen.contents, frozen.settings
         submission.pipeline_id = frozen.pipeline_id
@@ -301,6 +306,20 @@ def parameter_values(pipeline: Submittable, given: Mapping[str, Any] | None) -> 
             )
         values[name] = parse_parameter(declared[name], value)
     return values
+
+
+def _named_step(graph: Graph, name: str) -> str | None:
+    """Returns: the name, where a step has it; a script may submit several pipelines."""
+    names = sorted({node.name for node in graph.module_nodes})
+    if name in names:
+        return name
+    near = difflib.get_close_matches(name, names, 1)
+    notice(
+        f"no step of this pipeline is called '{name}': none runs on the terminal; there are {', '.join(names)}",
+        help=f"did you mean '{near[0]}'?" if near else None,
+        level="warning",
+    )
+    return None
 
 
 def _check_options(tags: object, input_identity: object, jobs: object, audit: object, retries: object) -> None:
