@@ -17,7 +17,16 @@ from typing import Any
 
 import pytest
 
-from scriptstep import DataReference, Dataset, Experiment, Pipeline, PipelineData, RunConfiguration, ScriptRunConfig
+from scriptstep import (
+    CommandStep,
+    DataReference,
+    Dataset,
+    Experiment,
+    Pipeline,
+    PipelineData,
+    RunConfiguration,
+    ScriptRunConfig,
+)
 from scriptstep.console import Event, Notice, set_console
 from scriptstep.engine import audit_places
 from scriptstep.engine.executors import strace
@@ -349,6 +358,7 @@ def test_packages_are_inside_where_the_interpreter_finds_them_by_itself(tmp_path
         locations=[],
         files=[],
         interpreter=str(venv / "bin" / "python"),
+        variables={"TMPDIR": "", "SSL_CERT_FILE": str(tmp_path / "bundle.pem")},
         editables=[str(tmp_path / "editable")],
         pythons=[python],
     )
@@ -357,6 +367,7 @@ def test_packages_are_inside_where_the_interpreter_finds_them_by_itself(tmp_path
         library / "json" / "a.py",
         tmp_path / "editable" / "a.py",
         venv / "share" / "a",
+        tmp_path / "bundle.pem",
     ):
         assert places.holds(str(inside), str(inside)), inside
     for outside in (library / "site-packages" / "a.py", tmp_path / "a.py", Path("/usr/local/lib/a.so")):
@@ -432,6 +443,33 @@ def test_without_strace_what_could_not_be_seen_is_said(
     code = f"import subprocess, sys\nfile = {str(outside / 'data.csv')!r}\nsubprocess.run({start}, check=True)"
     report = report_of(run(make_step("one", code), audit="report"))
     assert (report["findings"], report["unseen"], report["natively"]) == ([], unseen, False)
+
+
+def test_a_step_that_begins_with_no_python_was_not_watched_whole(
+    ws: Any, run: Make, project: Path, outside: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    without_strace(monkeypatch)
+    (project / "src").mkdir()
+    (project / "src" / "main.py").write_text(f"open({str(outside / 'data.csv')!r})")
+    step = CommandStep(command="python main.py", source_directory="src", name="one")
+    report = report_of(run(step, audit="report"))
+    assert found_in(report) == [("opened", str(outside / "data.csv"), "main.py:1")]
+    assert report["unseen"] in (["bash"], ["sh"])
+
+
+def test_an_interpreter_that_did_not_come_by_was_not_watched(
+    make_step: Make, run: Make, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    without_strace(monkeypatch)
+    # The notes are gone, and other things stand in their place.
+    code = """
+        import os
+        for line in (b"{'do': 'read'}", b"{'do': 'bound', 'port': 'x'}", b"[" * 9999, b"\\xff", b"7"):
+            with open(os.environ["SCRIPTSTEP_AUDIT"], "wb") as file:
+                file.write(line + b"\\n")
+        """
+    report = report_of(run(make_step("one", code), audit="report"))
+    assert (report["findings"], report["unseen"]) == ([], [Path(sys.executable).name])
 
 
 # --- what comes of it

@@ -48,6 +48,7 @@ class Places:
         locations: The user's own files and folders that inputs stand for.
         files: Files that inputs, and what the script reads through the SDK, stand for.
         interpreter: The Python of the step.
+        variables: Its environment variables.
         editables: Folders and files that editable installations put on its path.
         pythons: What each Python that ran in the attempt told of itself.
 
@@ -64,6 +65,7 @@ class Places:
         locations: Iterable[Path],
         files: Sequence[Files],
         interpreter: str,
+        variables: Mapping[str, str],
         editables: Iterable[str],
         pythons: Iterable[Mapping[str, Any]],
     ) -> None:
@@ -89,13 +91,13 @@ class Places:
                 *editables,
                 *locations,
                 *_SYSTEM,
-                *(os.environ[name] for name in _CERTIFICATES if os.environ.get(name)),
+                *(variables.get(name, "") for name in _CERTIFICATES),
                 self._folder,
                 os.path.join(self._home, "trees"),
                 os.path.dirname(os.path.dirname(scriptstep.runtime.__file__)),
             ]
         )
-        self._temporary = _roots([*_TEMPORARY, os.environ.get("TMPDIR") or "/tmp"])
+        self._temporary = _roots([*_TEMPORARY, variables.get("TMPDIR", "")])
 
     def holds(self, path: str, real: str) -> bool:
         """Tells whether a file or folder is inside.
