@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import os
+import re
+import shutil
 import site
 import socket
 import sqlite3
@@ -15,7 +17,16 @@ from typing import Any
 
 import pytest
 
-from scriptstep import DataReference, Dataset, Experiment, PipelineData, RunConfiguration, ScriptRunConfig
+from scriptstep import (
+    CommandStep,
+    DataReference,
+    Dataset,
+    Experiment,
+    Pipeline,
+    PipelineData,
+    RunConfiguration,
+    ScriptRunConfig,
+)
 from scriptstep.console import Event, Notice, set_console
 from scriptstep.engine import audit_places
 from scriptstep.engine.executors import strace
@@ -225,6 +236,18 @@ def test_a_name_that_is_no_utf_8_is_found_and_can_be_told(
     assert [n for n in told if n.level == "warning" and "\\udcff \\n" in n.text]
 
 
+def test_a_step_may_have_an_interpreter_of_its_own(audited: Audited, tmp_path: Path, watcher: str) -> None:
+    other = tmp_path / "other"
+    subprocess.run([sys.executable, "-m", "venv", "--without-pip", other], check=True)
+    (package,) = other.glob("lib/python*/site-packages")
+    (package / "there.py").write_text("")
+    runconfig = RunConfiguration()
+    runconfig.environment.python.user_managed_dependencies = True
+    runconfig.environment.python.interpreter_path = str(other / "bin" / "python")
+    code = "import json, there\nfrom azureml.core import Run\nRun.get_context().log('a', 1)"
+    assert audited(code, runconfig=runconfig) == []
+
+
 def test_an_interpreter_that_is_not_the_steps_own_is_one_finding(
     audited: Audited, tmp_path: Path, watcher: str
 ) -> None:
@@ -335,6 +358,7 @@ def test_packages_are_inside_where_the_interpreter_finds_them_by_itself(tmp_path
         locations=[],
         files=[],
         interpreter=str(venv / "bin" / "python"),
+        variables={"TMPDIR": "", "SSL_CERT_FILE": str(tmp_path / "bundle.pem")},
         editables=[str(tmp_path / "editable")],
         pythons=[python],
     )
@@ -343,6 +367,7 @@ def test_packages_are_inside_where_the_interpreter_finds_them_by_itself(tmp_path
         library / "json" / "a.py",
         tmp_path / "editable" / "a.py",
         venv / "share" / "a",
+        tmp_path / "bundle.pem",
     ):
         assert places.holds(str(inside), str(inside)), inside
     for outside in (library / "site-packages" / "a.py", tmp_path / "a.py", Path("/usr/local/lib/a.so")):
@@ -418,6 +443,33 @@ def test_without_strace_what_could_not_be_seen_is_said(
     code = f"import subprocess, sys\nfile = {str(outside / 'data.csv')!r}\nsubprocess.run({start}, check=True)"
     report = report_of(run(make_step("one", code), audit="report"))
     assert (report["findings"], report["unseen"], report["natively"]) == ([], unseen, False)
+
+
+def test_a_step_that_begins_with_no_python_was_not_watched_whole(
+    ws: Any, run: Make, project: Path, outside: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    without_strace(monkeypatch)
+    (project / "src").mkdir()
+    (project / "src" / "main.py").write_text(f"open({str(outside / 'data.csv')!r})")
+    step = CommandStep(command="python main.py", source_directory="src", name="one")
+    report = report_of(run(step, audit="report"))
+    assert found_in(report) == [("opened", str(outside / "data.csv"), "main.py:1")]
+    assert report["unseen"] in (["bash"], ["sh"])
+
+
+def test_an_interpreter_that_did_not_come_by_was_not_watched(
+    make_step: Make, run: Make, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    without_strace(monkeypatch)
+    # The notes are gone, and other things stand in their place.
+    code = """
+        import os
+        for line in (b"{'do': 'read'}", b"{'do': 'bound', 'port': 'x'}", b"[" * 9999, b"\\xff", b"7"):
+            with open(os.environ["SCRIPTSTEP_AUDIT"], "wb") as file:
+                file.write(line + b"\\n")
+        """
+    report = report_of(run(make_step("one", code), audit="report"))
+    assert (report["findings"], report["unseen"]) == ([], [Path(sys.executable).name])
 
 
 # --- what comes of it
@@ -516,6 +568,18 @@ def test_a_script_by_itself_is_audited_too(ws: Any, project: Path, outside: Path
     assert found_in(run._row().details["audit"]) == [("opened", str(outside / "data.csv"), "alone.py:1")]
 
 
+def test_a_pipeline_that_is_submitted_or_published_is_audited_where_its_submit_says_so(
+    ws: Any, make_step: Make, outside: Path, watcher: str
+) -> None:
+    pipeline = Pipeline(ws, steps=[make_step("one", f"open({str(outside / 'data.csv')!r})")])
+    run = pipeline.submit("e", audit="report")
+    run.wait_for_completion()
+    assert len(report_of(run)["findings"]) == 1
+    published = Experiment(ws, "e").submit(pipeline.publish("kept"), audit="strict")
+    published.wait_for_completion(raise_on_error=False)
+    assert published.get_status() == "Failed"
+
+
 def test_every_process_of_a_step_is_audited(make_step: Make, run: Make, outside: Path, watcher: str) -> None:
     runconfig = RunConfiguration(communicator="Nccl", framework="PyTorch")
     runconfig.node_count = 2
@@ -524,6 +588,37 @@ def test_every_process_of_a_step_is_audited(make_step: Make, run: Make, outside:
     code = f"import os\nopen('{outside}/part' + os.environ['RANK'])"
     report = report_of(run(make_step("one", code, runconfig=runconfig), audit="report"))
     assert sorted(found_in(report)) == [("opened", str(outside / f"part{r}"), "main.py:2") for r in range(2)]
+
+
+def test_the_command_line_asks_for_it(project: Path, outside: Path) -> None:
+    (project / "src").mkdir()
+    (project / "src" / "main.py").write_text(f"open({str(outside / 'data.csv')!r})")
+    (project / "pipeline.py").write_text(
+        "from azureml.core import Experiment, Workspace\n"
+        "from azureml.pipeline.core import Pipeline\n"
+        "from azureml.pipeline.steps import PythonScriptStep\n"
+        "ws = Workspace.from_config()\n"
+        "step = PythonScriptStep('main.py', source_directory='src', name='one')\n"
+        "Experiment(ws, 'e').submit(Pipeline(ws, steps=[step]))\n"
+    )
+    command = [sys.executable, "-m", "scriptstep", "run"]
+    finding = f"main.py:1  opened  {os.path.relpath(outside / 'data.csv')}"
+    for options, code, word in ((["--strict"], 1, "failed"), (["--audit"], 0, "ran"), ([], 0, "reused")):
+        done = subprocess.run([*command, *options, "pipeline.py"], capture_output=True, text=True, cwd=project)
+        assert done.returncode == code, done.stderr
+        assert re.search(rf"^  one +{word} ", done.stderr, re.MULTILINE)
+        assert (finding in done.stderr) == bool(options)
+
+
+def test_the_example_reads_nothing_from_outside(project: Path) -> None:
+    if not any((Path(folder) / "sklearn").is_dir() for folder in site.getsitepackages()):
+        pytest.skip("sklearn is not installed beside scriptstep")
+    example = Path(__file__).resolve().parent.parent / "examples" / "diabetes"
+    shutil.copytree(example, project / "example", ignore=shutil.ignore_patterns(".scriptstep", "__pycache__"))
+    command = [sys.executable, "-m", "scriptstep", "run", "--strict", "pipeline.py"]
+    done = subprocess.run(command, capture_output=True, text=True, cwd=project / "example")
+    assert done.returncode == 0, done.stderr
+    assert done.stderr.count("audit: clean") == 5
 
 
 @pytest.mark.parametrize("audit", ["yes", True, 1])

@@ -38,7 +38,7 @@ def python(code: str, folder: Path, notes: Path | None, script: str = "main.py")
 
 
 def noted(notes: Path, name: str) -> list[dict[str, Any]]:
-    lines = [ast.literal_eval(line) for line in notes.read_text(encoding="ascii").splitlines()]
+    lines = [ast.literal_eval(line) for line in notes.read_text(encoding="ascii").splitlines() if line]
     return [line for line in lines if os.path.basename(str(line.get("path"))) == name]
 
 
@@ -53,7 +53,7 @@ def test_a_module_of_the_scripts_is_not_taken_for_one_of_ours(name: str, tmp_pat
     (tmp_path / "code").mkdir()
     (tmp_path / "code" / name).write_text("print('mine')")
     assert python("print('ran')", tmp_path, tmp_path / "notes").stdout == "ran\n"
-    assert len(ast.literal_eval((tmp_path / "notes").read_text().splitlines()[0])["prefixes"]) == 4
+    assert (tmp_path / "notes").read_text().startswith("\n{'do': 'python', ")
 
 
 def test_a_script_does_not_break_where_nothing_can_be_noted(tmp_path: Path) -> None:

@@ -180,7 +180,8 @@ class Pipeline:
             parent_run_id: Id of a run that this one belongs to.
             credential_passthrough: As in the SDK, not used.
             **kwargs: `tags` of the run; `input_identity`, "definition" or "content": what datasets are known by;
-                `retries`: how often a step that fails is tried again, where its run configuration says nothing.
+                `retries`: how often a step that fails is tried again, where its run configuration says nothing;
+                `audit`, "report" or "strict": whether it is told what steps read from outside, or is a failure.
 
         Returns:
             The run.
@@ -191,7 +192,7 @@ class Pipeline:
         """
         if kwargs.pop("enable_email_notification", None):
             raise NotImplementedError("enable_email_notification is not there: wait_for_completion, then send it")
-        known = {name: kwargs.pop(name, None) for name in ("tags", "input_identity", "retries")}
+        known = {name: kwargs.pop(name, None) for name in ("tags", "input_identity", "retries", "audit")}
         if kwargs:
             raise ArgumentTypeError(f"Pipeline.submit: there is no parameter {min(kwargs)!r}")
         from scriptstep.run.submission import submit_pipeline

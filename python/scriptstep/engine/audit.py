@@ -34,6 +34,16 @@ _CLOCK_S = 0.01
 _PYTHON = re.compile(r"(python|pypy)[\d.]*$")
 
 Note = Mapping[str, Any]
+# What each kind of note holds, at least: a step can write into its notes, and must not stop the coordinator by that.
+_NOTES: dict[str, dict[str, type]] = {
+    "python": {"executable": str, "prefixes": list, "library": str, "site": list},
+    "read": {"how": str, "path": str, "real": str, "changed": float, "who": str},
+    "made": {"real": str},
+    "moved": {"source": str, "real": str},
+    "connected": {"host": str, "port": int, "who": str},
+    "bound": {"port": int},
+    "started": {"path": str, "comes_by": bool, "who": str},
+}
 
 
 @dataclass(frozen=True)
@@ -129,7 +139,7 @@ def read_notes(path: Path) -> list[Note]:
         path: The file; it need not be there.
 
     Returns:
-        The notes, in order; what a killed process left half written is passed over.
+        The notes, in order; a line that is none is passed over.
     """
     notes: list[Note] = []
     try:
@@ -139,15 +149,16 @@ def read_notes(path: Path) -> list[Note]:
     for line in text.split("\n"):
         try:
             note = ast.literal_eval(line)
-        except (ValueError, SyntaxError):
+        except (ValueError, SyntaxError, RecursionError, MemoryError):
             continue
-        if isinstance(note, dict) and "do" in note:
+        wanted = _NOTES.get(str(note.get("do"))) if isinstance(note, dict) else None
+        if wanted is not None and all(isinstance(note.get(name), kind) for name, kind in wanted.items()):
             notes.append(note)
     return notes
 
 
 def judge(
-    notes: Sequence[Note], traces: Iterable[Traced], places: Places, started: float, natively: bool
+    notes: Sequence[Note], traces: Iterable[Traced], places: Places, program: str, started: float, natively: bool
 ) -> AuditReport:
     """Finds what was read from outside.
 
@@ -155,6 +166,7 @@ def judge(
         notes: What Python processes noted.
         traces: What strace saw.
         places: What is inside.
+        program: What the attempt began with.
         started: When the attempt began, seconds since the epoch.
         natively: Whether strace watched.
 
@@ -168,7 +180,7 @@ def judge(
         judged.take_note(note)
     for trace in traced:
         judged.take_trace(trace)
-    unseen = () if natively else tuple(dict.fromkeys(_unseen(notes)))
+    unseen = () if natively else tuple(dict.fromkeys(_unseen(notes, program)))
     return AuditReport(tuple(judged.found.values()), unseen, natively)
 
 
@@ -191,13 +203,13 @@ def unaudited(condition: Any, mode: AuditMode) -> str | None:
     return None
 
 
-def _unseen(notes: Sequence[Note]) -> Iterator[str]:
+def _unseen(notes: Sequence[Note], program: str) -> Iterator[str]:
     heard = {os.path.realpath(note["executable"]) for note in notes if note["do"] == "python"}
-    for note in notes:
-        if note["do"] == "started" and note["path"]:
-            name = os.path.basename(note["path"])
-            if not (note["comes_by"] and _PYTHON.match(name) and os.path.realpath(note["path"]) in heard):
-                yield name
+    started = [(note["path"], note["comes_by"]) for note in notes if note["do"] == "started"]
+    for path, comes_by in [(program, True), *started]:
+        name = os.path.basename(path)
+        if not (comes_by and _PYTHON.match(name) and os.path.realpath(path) in heard):
+            yield name
 
 
 class _Judge:
@@ -224,14 +236,16 @@ class _Judge:
             how = note["how"]
             if how == "looked" or note["who"] == "scriptstep" or self._is_own(note["real"], note["changed"]):
                 return
-            self._take_file("connected to" if how == "connected" else how, note["path"], note["real"], note["where"])
+            self._take_file(
+                "connected to" if how == "connected" else how, note["path"], note["real"], note.get("where")
+            )
         elif do == "connected" and note["who"] != "scriptstep":
-            self._take_connection(note["host"], note["port"], note["name"], note["where"])
-        elif do == "started" and note["path"] and note["who"] != "scriptstep":
+            self._take_connection(note["host"], note["port"], note.get("name"), note.get("where"))
+        elif do == "started" and note["who"] != "scriptstep":
             real = os.path.realpath(note["path"])
             self._known.add(real)
             if not self._is_own(real, _changed(real)):
-                self._take_file("started", note["path"], real, note["where"])
+                self._take_file("started", note["path"], real, note.get("where"))
 
     def take_trace(self, trace: Traced) -> None:
         program = os.path.basename(trace.program) or None

@@ -48,6 +48,7 @@ class Places:
         locations: The user's own files and folders that inputs stand for.
         files: Files that inputs, and what the script reads through the SDK, stand for.
         interpreter: The Python of the step.
+        variables: Its environment variables.
         editables: Folders and files that editable installations put on its path.
         pythons: What each Python that ran in the attempt told of itself.
 
@@ -64,35 +65,39 @@ class Places:
         locations: Iterable[Path],
         files: Sequence[Files],
         interpreter: str,
+        variables: Mapping[str, str],
         editables: Iterable[str],
         pythons: Iterable[Mapping[str, Any]],
     ) -> None:
         self._folder, self._home, self._files = os.path.realpath(folder), os.path.realpath(home), files
         self._given = _roots(given, follow=False)
         self.strangers: dict[str, str] = {}
-        own_prefix = _prefix_of(interpreter)
-        own, site = {own_prefix, os.path.realpath(interpreter)}, set()
+        self._libraries: tuple[str, ...] = ()
+        prefix = _prefix_of(interpreter)
+        environment = {prefix, os.path.realpath(interpreter)}
+        packages = {str(found) for found in Path(prefix).glob("lib/python*/site-packages")}
         for python in pythons:
-            folders = [python["library"], *python["site"], *python["prefixes"]]
-            if os.path.realpath(python["prefixes"][0]) == own_prefix:
-                own |= {*folders, *(os.path.join(p, "lib", "libpython") for p in python["prefixes"])}
-                site |= set(python["site"])
+            folders = {python["library"], *python["site"], *python["prefixes"]} - _SHARED
+            if os.path.realpath(python["prefixes"][0]) == prefix:
+                environment |= folders
+                packages |= set(python["site"])
+                self._libraries += tuple(os.path.join(p, "lib", "libpython") for p in python["prefixes"])
             else:
-                self.strangers |= dict.fromkeys(_roots(set(folders) - _SHARED), python["executable"])
-        self._libraries = tuple(p for p in own if p.endswith(os.sep + "libpython"))
-        self._packages = _roots({*site, *editables})
-        self._roots = _roots(
-            {
-                *(own - _SHARED),
+                self.strangers |= dict.fromkeys(_roots(folders), python["executable"])
+        self._environment = _roots(environment - _SHARED)
+        self._inside = _roots(
+            [
+                *packages,
                 *editables,
                 *locations,
                 *_SYSTEM,
-                *(os.environ[name] for name in _CERTIFICATES if os.environ.get(name)),
+                *(variables.get(name, "") for name in _CERTIFICATES),
                 self._folder,
+                os.path.join(self._home, "trees"),
                 os.path.dirname(os.path.dirname(scriptstep.runtime.__file__)),
-            }
+            ]
         )
-        self._temporary = _roots([*_TEMPORARY, os.environ.get("TMPDIR") or "/tmp"])
+        self._temporary = _roots([*_TEMPORARY, variables.get("TMPDIR", "")])
 
     def holds(self, path: str, real: str) -> bool:
         """Tells whether a file or folder is inside.
@@ -104,11 +109,12 @@ class Places:
         Returns:
             Whether it is.
         """
-        is_package = any(part in real + os.sep for part in _PACKAGES)
-        if is_package and not _below(real, (*self._packages, *self._roots_of_step)):
-            return False
-        if _below(real, self._roots) or real.startswith(self._libraries):
+        if _below(real, self._inside):
             return True
+        # Packages of an interpreter below a virtual environment are none of that environment's.
+        if not any(part in real + os.sep for part in _PACKAGES):
+            if _below(real, self._environment) or real.startswith(self._libraries):
+                return True
         if _below(real, (self._home + os.sep,)):
             return os.path.relpath(real, self._home).split(os.sep)[0] not in _NOT_OURS or real in self._declared
         # A link in the data leads on: what it leads to is data, too.
@@ -119,10 +125,6 @@ class Places:
     def is_temporary(self, real: str) -> bool:
         """Returns: whether a file lies where temporary files do."""
         return _below(real, self._temporary)
-
-    @property
-    def _roots_of_step(self) -> tuple[str, ...]:
-        return (self._folder + os.sep, os.path.join(self._home, "trees") + os.sep, *self._given)
 
     @cached_property
     def _declared(self) -> frozenset[str]:

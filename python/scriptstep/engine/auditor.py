@@ -82,11 +82,13 @@ class Auditor:
             locations=[i.location for i in plan.inputs if i.location is not None],
             files=[*(i.files for i in plan.inputs if i.files is not None), *self._read_by_name(plan)],
             interpreter=plan.interpreter,
+            variables=attempt.env,
             editables=self._planner.editables(plan.interpreter),
             pythons=[note for note in notes if note["do"] == "python"],
         )
         traces = read_trace(_trace(plan.folder), attempt.cwd)
-        report = judge(notes, traces, places, status.started or 0.0, why_not_traced() is None)
+        program = (attempt.processes[0] if attempt.processes else attempt).argv[0]
+        report = judge(notes, traces, places, program, status.started or 0.0, why_not_traced() is None)
         report.save(_whole(plan.folder.path))
         self.forget(plan)
         if report.findings and self._mode == "strict":

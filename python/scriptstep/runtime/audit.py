@@ -97,7 +97,8 @@ class _Watch:
 
     def note(self, do: str, **what: Any) -> None:
         """Appends one line."""
-        data = ascii({"do": do, **what}).encode() + b"\n"
+        # The first newline ends what a full disk may have left half written.
+        data = b"\n" + ascii({"do": do, **what}).encode() + b"\n"
         # Opened each time: a script may close every descriptor that it finds.
         descriptor = os.open(self._file, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, 0o600)
         try:

@@ -30,13 +30,13 @@ _DECODED = ("-e", "verbose=connect,bind,openat2")
 # Stops a process only at the calls above, not at each; older ones cannot.
 _FAST = "--seccomp-bpf"
 
-_WHOLE = re.compile(r"(\d+) +(\w+)\((.*)\) += (-?\d+|\?)(?:<([^<>]*))?.*?(EINPROGRESS)?.*")
+_WHOLE = re.compile(r"(\d+) +(\w+)\((.*)\) += (-?\d+|\?)(?:<([^<>]*))?")
 _BEGUN = re.compile(r"(\d+) +(\w+\(.*?),? <unfinished \.\.\.>")
 _RESUMED = re.compile(r"(\d+) +<\.\.\. \w+ resumed>(.*)")
 _FILE = re.compile(r'(?:(?:AT_FDCWD|\d+)(?:<([^<>]*)[^,]*)?, )?"([^"]*)"(?:, (.*))?')
 _ADDRESS = re.compile(r'\d+<([^<>]*)>.*port=htons\((\d+)\).*?"([^"]*)"')
 _SOCKET = re.compile(r'sun_path="([^"]*)"')
-_BYTE = re.compile(r"\\x([0-9a-f]{2})")
+_FAILED, _LATER = " = -1 ", "EINPROGRESS"
 _FORKS = frozenset({"clone", "clone3", "fork", "vfork"})
 
 
@@ -143,12 +143,14 @@ class _Reader:
                     continue
                 if (found := _RESUMED.match(line)) is not None:
                     line = f"{found[1]} {begun.pop(found[1], '')}{found[2]}"
+                if _FAILED in line and _LATER not in line:
+                    continue  # most are: a library is looked for in many places
                 if (found := _WHOLE.match(line)) is not None:
-                    pid, call, given, code, opened, later = found.groups()
+                    pid, call, given, code, opened = found.groups()
                     if call in _FORKS:
                         self._programs.setdefault(code, self._programs.get(pid, ""))
                         self._folders.setdefault(code, self._folders.get(pid, self._first))
-                    elif code.isdigit() or later:
+                    elif code != "?":
                         yield from self._read_one(pid, call, given, opened)
 
     def _read_one(self, pid: str, call: str, given: str, opened: str | None) -> Iterator[Traced]:
@@ -196,5 +198,9 @@ def _connection(call: str, given: str) -> Traced | None:
     return None
 
 
+@functools.lru_cache(4096)
 def _text(spelled: str) -> str:
-    return os.fsdecode(bytes(int(byte, 16) for byte in _BYTE.findall(spelled)))
+    try:
+        return os.fsdecode(bytes.fromhex(spelled.replace("\\x", "")))
+    except ValueError:  # cut off
+        return ""
