@@ -16,7 +16,7 @@ from scriptstep.engine.outputs import Collected, Destinations, adopt_artifacts, 
 from scriptstep.engine.planner import Planner, StepPlan
 from scriptstep.engine.sources import ResolvedInput, file_rows
 from scriptstep.engine.staging import RunFacts, stage
-from scriptstep.errors import TreeDamaged, UserErrorException
+from scriptstep.errors import TreeDamaged, TreeMissing, UserErrorException
 from scriptstep.graph import StepOutput, StepSpec
 from scriptstep.history import History, RunRow, now
 from scriptstep.runtime.reads import is_of_own_making
@@ -121,7 +121,7 @@ class Recorder:
         """Lays out the working copy; what is damaged in the store is written anew from the source."""
         try:
             self._store.restore(plan.content.digest, plan.folder.code)
-        except TreeDamaged:
+        except (TreeDamaged, TreeMissing):
             if not self._planner.keep_again(plan.spec):
                 raise
             self._store.restore(plan.content.digest, plan.folder.code)
