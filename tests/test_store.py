@@ -75,6 +75,9 @@ def bend(path: Path) -> None:
     with path.open("r+b") as file:
         file.write(data)
     os.utime(path, ns=(stat.st_atime_ns, stat.st_mtime_ns))
+    # A clock that ticks slowly may not have gone on since the file was stored.
+    while path.stat().st_ctime_ns == stat.st_ctime_ns:
+        os.utime(path, ns=(stat.st_atime_ns, stat.st_mtime_ns))
 
 
 # Save.
@@ -261,6 +264,45 @@ def test_a_link_that_led_nowhere_does_no_harm_when_it_leads_somewhere(
     store.restore(digest, tmp_path / "copy")
     assert os.readlink(tmp_path / "copy" / "later") == str(tmp_path / "later")
     assert os.readlink(tmp_path / "copy" / "beside") == "../manifest"
+
+
+def _use_a_store_of_somebody_else(root: str, whole: str, touched: str) -> list[object]:
+    store, told = ContentStore(Path(root) / "trees"), []
+    store.restore(whole, Path(root) / "mine" / "copy")
+    told += [store.ensure(whole), store.verify(whole), (Path(root) / "mine" / "copy" / "a").read_text()]
+    (Path(root) / "mine" / "new").write_text("new")
+    for use in (
+        lambda: store.adopt(Path(root) / "mine" / "new"),
+        lambda: store.add(Path(root) / "mine" / "new"),
+        lambda: store.save(Path(root) / "mine"),
+        lambda: store.ensure(touched),
+    ):
+        try:
+            told.append(str(use()))
+        except ContentError as error:
+            told.append(str(error))
+    return [*told, sorted(os.listdir(Path(root) / "mine"))]
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="needs a store of another user")
+def test_a_store_that_cannot_be_written_to_is_read_and_the_rest_is_an_error_that_names_it() -> None:
+    with users_folder() as folder:
+        folder.chmod(0o755)
+        store = ContentStore(folder / "trees")
+        whole, touched = (store.add(write(folder / name, *name)).digest for name in ("ab", "cd"))
+        store.sync([whole])
+        bend(store.content_path(touched) / "c")
+        for place, _, _ in os.walk(folder):
+            os.chmod(place, 0o755)
+        for name in ("manifest", "rows", "synced"):
+            for path in folder.glob(f"trees/??/*/{name}"):
+                path.chmod(0o644)
+        (folder / "mine").mkdir()
+        give_away(folder / "mine")
+        is_there, wrong, text, *errors, left = as_user(_use_a_store_of_somebody_else, folder, whole, touched)
+        assert (is_there, wrong, text) == (True, [], "this is a")
+        assert len(errors) == 4 and all(f"{folder}/trees" in error for error in errors), errors
+        assert left == ["copy", "new"]
 
 
 # Add, and adopt.
@@ -618,6 +660,28 @@ def test_damage_is_found_named_and_set_aside_on_restore(
     assert scan_code(tmp_path / "again").digest == digest
 
 
+def _restore_what_was_closed(root: str) -> list[object]:
+    (Path(root) / "code").mkdir()
+    (Path(root) / "code" / "a").write_text("a")
+    store, told = ContentStore(Path(root) / "trees"), []
+    for use in (store.restore, lambda digest, _: store.ensure(digest)):
+        digest = store.save(Path(root) / "code").digest
+        (store.content_path(digest) / "a").chmod(0)
+        try:
+            told.append(use(digest, Path(root) / "copy"))
+        except TreeDamaged as error:
+            told.append(str(error))
+    return [*told, len(os.listdir(Path(root) / "trees" / ".damaged")), sorted(os.listdir(root))]
+
+
+def test_a_stored_file_that_was_closed_is_damage() -> None:
+    with users_folder() as folder:
+        give_away(folder)
+        restored, ensured, aside, left = as_user(_restore_what_was_closed, folder)
+        assert "a is not what it was" in restored and ensured is False
+        assert (aside, left) == (2, ["code", "trees"])
+
+
 def test_a_damaged_file_that_trees_share_is_not_linked_again(store: ContentStore, code: Path, tmp_path: Path) -> None:
     first = store.save(code)
     (code / "main.py").write_text("print(2)")
@@ -920,6 +984,9 @@ def test_a_flipped_byte_at_any_place_is_found_though_size_and_time_are_as_they_w
         opened.seek(int(where * 3_000_000))
         opened.write(b"\x01")
     os.utime(file, ns=(stat.st_atime_ns, stat.st_mtime_ns))
+    # A clock that ticks slowly may not have gone on since the file was stored.
+    while file.stat().st_ctime_ns == stat.st_ctime_ns:
+        os.utime(file, ns=(stat.st_atime_ns, stat.st_mtime_ns))
     assert not store.ensure(digest)
 
 

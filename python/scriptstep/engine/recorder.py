@@ -144,7 +144,7 @@ class Recorder:
         """Lays out the working copy; what is damaged in the store is written anew from the source."""
         try:
             self._store.restore(plan.content.digest, plan.folder.code)
-        except TreeDamaged:
+        except (TreeDamaged, TreeMissing):
             if not self._planner.keep_again(plan.spec):
                 raise
             self._store.restore(plan.content.digest, plan.folder.code)

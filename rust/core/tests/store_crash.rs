@@ -19,7 +19,7 @@ use scriptstep_core::scan::{Options, Rules, scan};
 use scriptstep_core::store::Store;
 use scriptstep_core::{Error, Result};
 
-use support::faulty::{Fault, Faulty, Loss, all_below, cut_power};
+use support::faulty::{Fault, Faulty, Loss, all_below, cut_power, memory_folder};
 
 const OPERATION: &str = "SCRIPTSTEP_CRASH_OPERATION";
 const CALL: &str = "SCRIPTSTEP_CRASH_CALL";
@@ -87,13 +87,6 @@ impl Drop for Scene {
     }
 }
 
-/// In memory where there is such a place: there are very many.
-fn place(name: &str) -> PathBuf {
-    let shared = Path::new("/dev/shm");
-    let above = if shared.is_dir() { shared.to_path_buf() } else { std::env::temp_dir() };
-    above.join(format!("scriptstep-{name}-{}", std::process::id()))
-}
-
 fn write(path: PathBuf, bytes: impl AsRef<[u8]>) {
     fs::create_dir_all(path.parent().unwrap()).unwrap();
     fs::write(path, bytes).unwrap();
@@ -101,7 +94,7 @@ fn write(path: PathBuf, bytes: impl AsRef<[u8]>) {
 
 impl Scene {
     fn new(name: &str, operation: Operation) -> Self {
-        let root = place(name);
+        let root = memory_folder(name);
         let _ = fs::remove_dir_all(&root);
         let scene = Self { root, operation };
         write(scene.code().join("main.py"), "print(1)");

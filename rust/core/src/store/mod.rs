@@ -87,12 +87,15 @@ impl Store {
     /// A tree's manifest.
     ///
     /// # Errors
-    /// [`Error::Missing`], or [`Error::Damaged`] where the manifest is not the one of that digest.
+    /// [`Error::Missing`], or [`Error::Damaged`] where there is none, or not the one of that digest.
     pub fn manifest(&self, digest: Digest) -> Result<Manifest> {
-        let bytes = self
-            .read(&self.tree(digest).join(MANIFEST))
-            .map_err(|error| if error.is_vanished() { Error::Missing(digest.to_hex()) } else { error })?;
         let damaged = |problem: String| Error::Damaged { digest: digest.to_hex(), problem };
+        let content = self.content_path(digest);
+        let bytes = self.read(&self.tree(digest).join(MANIFEST)).map_err(|error| match (content, error) {
+            (Err(missing), Error::Io { source, .. }) if source.kind() == ErrorKind::NotFound => missing,
+            (_, Error::Io { source, .. }) if is_something_else(&source) => damaged(format!("its manifest: {source}")),
+            (_, error) => error,
+        })?;
         let manifest = Manifest::decode(bytes).map_err(|error| damaged(error.to_string()))?;
         if manifest.digest() == digest {
             Ok(manifest)
@@ -227,11 +230,16 @@ impl Store {
     }
 }
 
-/// Whether a file cannot be read because it is gone, a folder or a link lies in its place, or the disk lost it.
+/// Whether a file cannot be read because it is gone, something else lies in its place, it was closed, or the disk lost it.
 fn is_something_else(why: &std::io::Error) -> bool {
+    const CODES: [Errno; 4] = [
+        Errno::LOOP, // following no link, where one lies
+        Errno::NXIO, // a socket
+        Errno::ACCESS,
+        Errno::IO,
+    ];
     matches!(why.kind(), ErrorKind::NotFound | ErrorKind::NotADirectory | ErrorKind::IsADirectory)
-        // What following no link comes to where one lies, and what a disk says that lost a part of it.
-        || [Errno::LOOP, Errno::IO].map(Errno::raw_os_error).map(Some).contains(&why.raw_os_error())
+        || CODES.iter().any(|code| why.raw_os_error() == Some(code.raw_os_error()))
 }
 
 /// Whether a folder was not renamed because another one that is not empty lies there.

@@ -242,6 +242,13 @@ fn remove_half(path: &Path) -> io::Result<()> {
     Ok(())
 }
 
+/// A folder's place; in memory where there is such a one, for tests that make very many files.
+pub fn memory_folder(name: &str) -> PathBuf {
+    let shared = Path::new("/dev/shm");
+    let above = if shared.is_dir() { shared.to_path_buf() } else { std::env::temp_dir() };
+    above.join(format!("scriptstep-{name}-{}", std::process::id()))
+}
+
 /// Everything at and below a path.
 pub fn all_below(path: &Path) -> Vec<PathBuf> {
     let mut found = vec![path.to_path_buf()];
