@@ -277,8 +277,9 @@ def _data_variables(
     for output in spec.outputs:
         if output.kind == "data":
             env[f"AZUREML_DATAREFERENCE_{output.name}"] = outputs[output.name]
-    env["AZUREML_DATASET_ENVIRONMENT_VARS"] = ",".join(datasets)
-    env["AZUREML_DATASET_FILE_OUTPUTS"] = ";".join(written)
+    # Sorted: the order in which a step declares its ports is in no key.
+    env["AZUREML_DATASET_ENVIRONMENT_VARS"] = ",".join(sorted(datasets))
+    env["AZUREML_DATASET_FILE_OUTPUTS"] = ";".join(sorted(written))
     return env
 
 
