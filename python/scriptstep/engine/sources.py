@@ -212,7 +212,11 @@ class SourceResolver:
             rest = {k: v for k, v in definition.items() if k != "sources"}
             content = self.contents(files)
             # A script that is given one file finds no folder there.
-            identity = {"from": "file" if one else "files", "rest": rest, "content": [[name, content(path)] for name, path in files]}
+            identity = {
+                "from": "file" if one else "files",
+                "rest": rest,
+                "content": [[name, content(path)] for name, path in files],
+            }
         return ResolvedInput(
             spec,
             identity,

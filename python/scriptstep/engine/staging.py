@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import os
 import re
-import shutil
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -347,7 +346,7 @@ def _download(resolved: ResolvedInput, place: Path, store: ContentStore) -> None
 
 
 def _copy(folder: Path, held: Manifest, place: Path, what: str) -> None:
-    """Copies a folder as it was keyed: links that stay inside, or lead nowhere, as links, others as what they lead to."""
+    """Copies a folder as it was keyed: links that stay inside or lead nowhere as links, others as what they lead to."""
     place.mkdir()
     files: list[tuple[Path | str, Path]] = []
     executables: list[Path] = []
