@@ -332,6 +332,22 @@ def test_one_file_by_content_is_not_a_folder_that_holds_it(
     assert log_of(again, "look").strip() == "True"
 
 
+def test_the_order_of_inputs_is_nothing_that_a_script_can_see(
+    make_step: Make, run: Make, verdicts: Tell, project: Path
+) -> None:
+    code = "from azureml.core import Run; print(list(Run.get_context().input_datasets))"
+    for name in ("first", "second"):
+        (project / name).write_text(name)
+
+    def step(*names: str) -> Any:
+        inputs = [Dataset.File.from_files(str(project / name)).as_named_input(name).as_mount() for name in names]
+        return make_step("look", code, inputs=inputs)
+
+    seen = log_of(run(step("first", "second")), "look")
+    assert verdicts(run(step("second", "first"))) == {"look": "reused"}
+    assert log_of(run(step("second", "first"), regenerate_outputs=True), "look") == seen
+
+
 def test_hash_paths_limit_what_decides_and_the_verdict_says_what_they_hide(
     make_step: Make, run: Make, verdicts: Tell, project: Path
 ) -> None:

@@ -31,6 +31,11 @@ _WORK: list[tuple[str, list[str], dict[str, str]]] = [
         {"SCRIPTSTEP_TREES": "20000"},
     ),
     ("1,000,000 files", [*_PYTEST, "tests/test_content_memory.py"], {"SCRIPTSTEP_FILES": "1000000"}),
+    (
+        "10,000 sequences of edits and runs against a run without reuse, and 100 with real processes",
+        [*_PYTEST, "tests/test_reuse_model.py"],
+        {"SCRIPTSTEP_SEQUENCES": "10000", "SCRIPTSTEP_REAL_SEQUENCES": "100"},
+    ),
     ("ten minutes of each fuzz target", [sys.executable, "tools/fuzz.py", "--seconds", "600"], {}),
 ]
 

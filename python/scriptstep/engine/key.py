@@ -27,7 +27,7 @@ class StepFacts:
         content: Digest of the step's content, all of it or of `hash_paths`.
         parameters: The pipeline parameters that the step uses: name to rendered value with its type.
         inputs: Identity of each input, by port.
-        labels: The last part of the path that is given for each input, by port; None where the step names it.
+        labels: Last part of the path that the script is given for each input, by port; None where the step names it.
         node_count: Nodes, after the pipeline's parameters.
         process_counts: Processes, workers and parameter servers a node, after the pipeline's parameters.
         installed: What the step's interpreter has; its distributions already limited to those that count.

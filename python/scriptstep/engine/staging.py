@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import os
 import re
-import shutil
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -297,8 +296,9 @@ def _data_variables(
     for output in spec.outputs:
         if output.kind == "data":
             env[f"AZUREML_DATAREFERENCE_{output.name}"] = outputs[output.name]
-    env["AZUREML_DATASET_ENVIRONMENT_VARS"] = ",".join(datasets)
-    env["AZUREML_DATASET_FILE_OUTPUTS"] = ";".join(written)
+    # Sorted: the order in which a step declares its ports is in no key.
+    env["AZUREML_DATASET_ENVIRONMENT_VARS"] = ",".join(sorted(datasets))
+    env["AZUREML_DATASET_FILE_OUTPUTS"] = ";".join(sorted(written))
     return env
 
 
@@ -366,7 +366,7 @@ def _download(resolved: ResolvedInput, place: Path, store: ContentStore) -> None
 
 
 def _copy(folder: Path, held: Manifest, place: Path, what: str) -> None:
-    """Copies a folder as it was keyed: links that stay inside, or lead nowhere, as links; others as what is there."""
+    """Copies a folder as it was keyed: links that stay inside or lead nowhere as links, others as what they lead to."""
     place.mkdir()
     files: list[tuple[Path | str, Path]] = []
     executables: list[Path] = []

@@ -5,4 +5,4 @@ from __future__ import annotations
 __all__ = ["RUNTIME_REVISION"]
 
 # Raise it whenever what a step sees, or what the SDK returns inside one, changes.
-RUNTIME_REVISION = 2
+RUNTIME_REVISION = 3
