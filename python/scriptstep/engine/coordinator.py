@@ -18,7 +18,8 @@ from scriptstep.console.log_tail import log_tail
 from scriptstep.data.transfer import TransferCancelled, cancel_when
 from scriptstep.engine.active_run import ActiveRun, remember
 from scriptstep.engine.attempt import State, Status
-from scriptstep.engine.endings import why_ended, why_refused
+from scriptstep.engine.contents import import_roots
+from scriptstep.engine.endings import why_ended, why_missing, why_refused
 from scriptstep.engine.executors.git_source import GitSources
 from scriptstep.engine.executors.local import LocalExecutor
 from scriptstep.engine.planner import Planner, StepPlan
@@ -359,7 +360,11 @@ class _Coordinator:
             if status.state is State.FAILED and status.rank is None:
                 status = replace(status, rank=failed_rank(plan.folder.log))
             missing = [f"; nobody wrote its input '{i.spec.name}'" for i in plan.inputs if not i.written]
-            self._fail(plan.node_id, why_ended(spec, status) + "".join(missing), plan, status)
+            why = why_ended(spec, status) + "".join(missing)
+            if spec.hash_paths == "imports":
+                lines = log_tail(plan.log_of(status.rank))
+                why += why_missing(lines, self._planner.left_out(spec), import_roots(spec))
+            self._fail(plan.node_id, why, plan, status)
             return
         try:
             reason, warnings = self._recorder.finish(plan, status)

@@ -162,6 +162,10 @@ class Planner:
         """Returns: the tree of each source directory."""
         return self._contents.trees
 
+    def left_out(self, spec: StepSpec) -> list[bytes]:
+        """Returns: the files of its source directory that a step is not given."""
+        return self._contents.left_out(spec)
+
     def plan(self, node_id: str, row: RunRow) -> StepPlan:
         """Thinks one step through; the steps above it are done with.
 
@@ -257,7 +261,7 @@ class Planner:
             this_run=self.recorded,
         )
         for result in found:
-            broken = broken_condition(result, conditions, self._store)
+            broken = _other_files(plan, result) or broken_condition(result, conditions, self._store)
             if broken is None:
                 return Verdict(result, (), self._notes(plan, result), result.run)
             reason = reason or (broken, result.run)
@@ -290,7 +294,11 @@ class Planner:
                     f"{count(len(changed), 'file')} of dataset {resolved.spec.name} changed since: "
                     "input_identity='content' would run it"
                 )
-        if plan.spec.hash_paths and (tree := result.conditions.get("tree")) and tree != plan.content.digest:
+        if (
+            isinstance(plan.spec.hash_paths, tuple)
+            and (tree := result.conditions.get("tree"))
+            and tree != plan.content.digest
+        ):
             notes.append("files outside hash_paths changed since")
         return tuple(notes)
 
@@ -403,6 +411,13 @@ def _above(spec: StepSpec) -> set[str]:
 def _in_arguments(spec: StepSpec) -> list[StepOutput]:
     ports = {p.port for a in spec.arguments for p in a if isinstance(p, InputRef)}
     return [i.source for i in spec.inputs if i.name in ports and isinstance(i.source, StepOutput)]
+
+
+def _other_files(plan: StepPlan, result: ResultRow) -> str | None:
+    """Tells of a result of the right key that its working copy held more: it was made where a list alone decided."""
+    if isinstance(plan.spec.hash_paths, tuple) or result.conditions.get("tree") == plan.content.digest:
+        return None
+    return "its earlier result was made beside files that are not there now"
 
 
 def _with_editables(found: Installed) -> Installed:
