@@ -91,9 +91,7 @@ _DYNAMIC = {
         ("SourceFileLoader", "SourcelessFileLoader", "ExtensionFileLoader", "FileFinder", "PathFinder", "LazyLoader"),
         "{} makes a module by itself",
     ),
-    **dict.fromkeys(("load_source", "find_loader", "get_loader", "zipimporter"), "{} makes a module by itself"),
-    **dict.fromkeys(("run_path", "run_module"), "{} runs another file"),
-    **dict.fromkeys(("iter_modules", "walk_packages", "extend_path", "resolve_name"), "{} looks for modules"),
+    **dict.fromkeys(("iter_modules", "walk_packages", "extend_path"), "{} looks for modules"),
     **dict.fromkeys(("addsitedir", "meta_path", "path_hooks", "__path__"), "{} changes where modules are found"),
 }
 # Known by their whole names.
@@ -103,10 +101,15 @@ _QUALIFIED = {
     "eval": "eval runs what no file says",
     "builtins.exec": "exec runs what no file says",
     "builtins.eval": "eval runs what no file says",
+    "pkgutil.find_loader": "pkgutil.find_loader looks for modules",
+    "pkgutil.get_loader": "pkgutil.get_loader looks for modules",
+    "pkgutil.resolve_name": "pkgutil.resolve_name looks for modules",
     "pytest.main": "pytest.main looks for tests",
     "unittest.TestLoader": "unittest.TestLoader looks for tests",
     "unittest.defaultTestLoader": "unittest.defaultTestLoader looks for tests",
 }
+# Handed on whole, they may be used for that under any name.
+_MODULES = frozenset({"builtins", "importlib", "importlib.util", "pkgutil", "sys"})
 _LOADERS = frozenset({"imp", "lazy_loader", "pyximport", "runpy", "zipimport"})
 # A package written out as their first argument is imported; anything else there is a module that is there already.
 _GIVEN_A_PACKAGE = frozenset(
@@ -129,6 +132,10 @@ class _Reader:
         # Nodes that were dealt with where they were seen first: docstrings, and functions that are called rightly.
         self._done: set[int] = set()
         self._names: dict[str, set[str]] = {}
+        # Names of which an attribute is taken.
+        self._bases: set[int] = set()
+        # Where it speaks of `__all__`.
+        self._exports: list[ast.AST] = []
 
     def statements(self) -> Statements:
         """Reads all of it."""
@@ -136,6 +143,8 @@ class _Reader:
         for node in nodes:
             if isinstance(node, (ast.Import, ast.ImportFrom)):
                 self._import(node)
+            elif isinstance(node, ast.Attribute):
+                self._bases.add(id(node.value))
         for node in nodes:
             if id(node) in self._done:
                 continue
@@ -153,11 +162,12 @@ class _Reader:
             tuple(self._imports),
             tuple(self._programs),
             tuple(self._files),
-            _exported(self._tree),
+            self._exported(),
             min(self._unclear) if self._unclear else None,
         )
 
     def _import(self, node: ast.Import | ast.ImportFrom) -> None:
+        self._exports += [alias for alias in node.names if "__all__" in (alias.name, alias.asname)]
         if isinstance(node, ast.Import):
             for alias in node.names:
                 self._imports[Import(0, alias.name)] = None
@@ -192,8 +202,12 @@ class _Reader:
             yield rest[1:]
 
     def _name(self, node: ast.Name | ast.Attribute) -> None:
+        if isinstance(node, ast.Name) and node.id == "__all__":
+            self._exports.append(node)
         for name in self._qualified(node):
             last = name.rpartition(".")[2]
+            if name in _MODULES and id(node) not in self._bases and isinstance(node.ctx, ast.Load):
+                self._unclear.append((node.lineno, f"{name} is handed on, and may be used under another name"))
             if last in _DYNAMIC:
                 self._unclear.append((node.lineno, _DYNAMIC[last].format(last)))
             elif name in _QUALIFIED or name.endswith(".sys.path"):
@@ -218,6 +232,8 @@ class _Reader:
                 self._done.add(id(node.func))
 
     def _text(self, node: ast.Constant, text: str) -> None:
+        if text == "__all__":
+            self._exports.append(node)
         if text in _DYNAMIC or "PYTHONPATH" in text:
             self._unclear.append((node.lineno, f"it speaks of {text if text in _DYNAMIC else 'PYTHONPATH'}"))
         words = _WORD.findall(text) if ".py" in text or "-m " in text else []
@@ -232,6 +248,19 @@ class _Reader:
         for option, module in pairwise(words):
             if option == "-m" and isinstance(module, str) and _MODULE.fullmatch(module):
                 self._programs[module] = None
+
+    def _exported(self) -> tuple[str, ...] | None:
+        """Returns: the names of `__all__`, none where it is not there; None where it is not one list written out."""
+        if not self._exports:
+            return ()
+        for statement in self._tree.body:
+            if not isinstance(statement, (ast.Assign, ast.AnnAssign)):
+                continue
+            targets = statement.targets if isinstance(statement, ast.Assign) else [statement.target]
+            if targets == self._exports and isinstance(value := statement.value, (ast.List, ast.Tuple)):
+                names = [e.value for e in value.elts if isinstance(e, ast.Constant) and isinstance(e.value, str)]
+                return tuple(names) if len(names) == len(value.elts) else None
+        return None
 
 
 def _named(node: ast.Call, function: str, name: str) -> Import | None:
@@ -251,28 +280,4 @@ def _named(node: ast.Call, function: str, name: str) -> Import | None:
         return Import(level, name[level:])
     if isinstance(package, ast.Name) and package.id == "__name__":
         return Import(level, name[level:], anchor="__name__")
-    return None
-
-
-def _exported(tree: ast.Module) -> tuple[str, ...] | None:
-    """Returns: the names of `__all__`, none where it is not there; None where it is not one list written out."""
-    speaks = [
-        node
-        for node in ast.walk(tree)
-        if (isinstance(node, ast.Name) and node.id == "__all__")
-        or (isinstance(node, ast.alias) and "__all__" in (node.name, node.asname))
-        or (isinstance(node, ast.Constant) and node.value == "__all__")
-    ]
-    if not speaks:
-        return ()
-    for statement in tree.body:
-        target = statement.targets[0] if isinstance(statement, ast.Assign) and len(statement.targets) == 1 else None
-        if isinstance(statement, ast.AnnAssign):
-            target = statement.target
-        if isinstance(statement, (ast.Assign, ast.AnnAssign)) and speaks == [target]:
-            value = statement.value
-            if isinstance(value, (ast.List, ast.Tuple)):
-                names = [e.value for e in value.elts if isinstance(e, ast.Constant) and isinstance(e.value, str)]
-                if len(names) == len(value.elts):
-                    return tuple(names)
     return None

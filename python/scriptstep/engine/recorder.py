@@ -69,7 +69,8 @@ class Recorder:
             settings_file=self._workspace._place.settings_file,
         )
         self._destinations = Destinations(self._datastore, store)
-        self.trees: set[str] = set()
+        # Whole source directories, too: who publishes the run publishes those.
+        self.trees: set[str] = set(planner.contents.values())
 
     # --- an attempt
 
