@@ -82,7 +82,7 @@ class StepEntry(_Entry):
     source_directory: str | None = None
     version: str | None = None
     allow_reuse: bool = True
-    hash_paths: list[str] | None = None
+    hash_paths: list[str] | str | None = None
     compute: str | None = None
     runconfig: str | None = None
     runconfig_parameters: dict[str, SourceEntry] = Field(default_factory=dict)

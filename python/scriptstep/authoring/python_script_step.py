@@ -9,7 +9,7 @@ from typing import Any, Literal
 from scriptstep.authoring.command import command_words, first_word
 from scriptstep.authoring.literals import literal_text
 from scriptstep.authoring.site import Site
-from scriptstep.authoring.source_directory import check_source, relative_paths
+from scriptstep.authoring.source_directory import check_source, read_hash_paths
 from scriptstep.authoring.steps import PipelineStep
 from scriptstep.errors import ArgumentAttributeError, ArgumentTypeError, AzureMLException
 from scriptstep.graph import Graph, ModuleNode, ParameterRef, PipelineParameter, RunSpec, StepSpec, plain_value
@@ -61,7 +61,7 @@ class _PythonScriptStepBase(PipelineStep):
         source_directory: Any = None,
         allow_reuse: bool = True,
         version: str | None = None,
-        hash_paths: Sequence[Any] | None = None,
+        hash_paths: Sequence[Any] | Literal["imports"] | None = None,
         command: Any = None,
     ) -> None:
         default = first_word(command) if command is not None else script_name
@@ -82,7 +82,11 @@ class _PythonScriptStepBase(PipelineStep):
         self._runconfig = _checked_runconfig(runconfig, site)
         self._allow_reuse = _truth(allow_reuse, site)
         self._version = _version(version, site)
-        self._hash_paths = None if hash_paths is None else relative_paths(hash_paths, "hash_paths", site)
+        self._hash_paths = read_hash_paths(hash_paths, site)
+        if command is not None and self._hash_paths == "imports":
+            raise site.error(
+                "hash_paths='imports' is what a script imports, and a command has none", "hash_paths=[...], or none"
+            )
         self._params = _params(params, site)
         self._runconfig_pipeline_params = _runconfig_params(runconfig_pipeline_params, self._params, site)
         super().__init__(name or str(default), inputs, outputs, arguments if command is None else self._command)
@@ -209,7 +213,8 @@ class PythonScriptStep(_PythonScriptStepBase):
         source_directory: Folder of the script and of what it needs; the working directory where not given.
         allow_reuse: Whether an earlier result may stand for it, where nothing changed.
         version: Any text; another one runs the step again.
-        hash_paths: Files and folders, relative to `source_directory`: changes in these alone run the step again.
+        hash_paths: Files and folders, relative to `source_directory`: changes in these alone run the step again. Or
+            "imports": of the Python files there the step gets the script and what it imports alone.
 
     Raises:
         ArgumentError: Something cannot be; the message says what, in which line, and what to do. It is a ValueError,
@@ -230,7 +235,7 @@ class PythonScriptStep(_PythonScriptStepBase):
         source_directory: Any = None,
         allow_reuse: bool = True,
         version: str | None = None,
-        hash_paths: Sequence[Any] | None = None,
+        hash_paths: Sequence[Any] | Literal["imports"] | None = None,
     ) -> None:
         super().__init__(
             script_name,

@@ -5,34 +5,44 @@ from __future__ import annotations
 import difflib
 import os
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, Literal
 
 from scriptstep.authoring.site import Site
 from scriptstep.errors import ArgumentTypeError
 
-__all__ = ["check_source", "relative_paths"]
+__all__ = ["check_source", "read_hash_paths"]
 
 _LOOKED_AT = 2000
 
 
-def relative_paths(value: Any, what: str, site: Site) -> tuple[str, ...] | None:
-    """Reads `hash_paths`: files and folders, relative to the source directory.
+def read_hash_paths(value: Any, site: Site) -> tuple[str, ...] | Literal["imports"] | None:
+    """Reads `hash_paths`: files and folders, relative to the source directory, or "imports".
 
     Args:
-        value: A list of paths, or None.
-        what: Name of the parameter.
+        value: A list of paths, "imports" or None.
         site: The step.
 
     Returns:
-        The paths with `/`, each once; None for none.
+        The paths with `/`, each once; "imports"; None for none.
 
     Raises:
-        ArgumentError: One is absolute, empty or leads out.
+        ArgumentError: A path is absolute, empty or leads out; it is neither a list nor "imports".
     """
+    what = "hash_paths"
     if value is None:
         return None
-    if isinstance(value, (str, os.PathLike)) or not isinstance(value, (list, tuple, set, frozenset)):
-        raise site.error(f"{what} must be a list of paths, not {value!r}", f"{what}=[...]", ArgumentTypeError)
+    if isinstance(value, str) and value == "imports":
+        return "imports"
+    if isinstance(value, (str, os.PathLike)):
+        raise site.error(
+            f"{what} must be a list of paths, or 'imports', not {os.fspath(value)!r}",
+            f"did you mean {what}=[{os.fspath(value)!r}]?",
+            ArgumentTypeError,
+        )
+    if not isinstance(value, (list, tuple, set, frozenset)):
+        raise site.error(
+            f"{what} must be a list of paths, or 'imports', not {value!r}", f"{what}=[...]", ArgumentTypeError
+        )
     made: dict[str, None] = {}
     for item in value:
         if not isinstance(item, (str, os.PathLike)):
@@ -56,7 +66,7 @@ def check_source(
         source_directory: What the user gave, or None.
         default: What stands for None.
         script_name: What the user gave; None where a command runs instead.
-        hash_paths: What `relative_paths` made.
+        hash_paths: What `read_hash_paths` made.
         site: The step.
 
     Returns:
@@ -82,7 +92,7 @@ def check_source(
     if not os.path.isfile(os.path.join(folder, script)):
         kind = "is a folder in" if os.path.isdir(os.path.join(folder, script)) else "is not in"
         raise site.error(f"script '{script_name}' {kind} {shown}", _meant(folder, script_name))
-    for path in hash_paths or ():
+    for path in hash_paths if isinstance(hash_paths, tuple) else ():
         if not os.path.lexists(os.path.join(folder, path)):
             raise site.error(f"hash_paths holds '{path}', which is not in {shown}", _meant(folder, path))
     return folder, script.replace(os.sep, "/")

@@ -2,24 +2,29 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterable
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeAlias
 
 from scriptstep.console import Notice, console
 from scriptstep.console.text import size as size_text
 from scriptstep.content import ContentStore, Manifest, Survey, scan
+from scriptstep.engine.import_closure import Closure, SourceFiles, import_closure, is_python
 from scriptstep.engine.sides import part_of
-from scriptstep.errors import SourceChanged, TreeMissing
+from scriptstep.errors import SourceChanged, TreeDamaged, TreeMissing
 from scriptstep.graph import StepSpec
 from scriptstep.history import History
 
 if TYPE_CHECKING:
     from scriptstep.engine.submission import Submission
 
-__all__ = ["Contents", "deciding_paths", "decides"]
+__all__ = ["Contents", "deciding_paths", "decides", "import_roots"]
 
 # Files and bytes from which on a source directory is worth a warning: it is hashed and copied for each step.
 _LARGE = (20_000, 1_000_000_000)
+
+# Source directory, script, and the folders that are searched for modules besides.
+_Imported: TypeAlias = tuple[str, str, tuple[str, ...]]
 
 
 class Contents:
@@ -35,6 +40,9 @@ class Contents:
         self._s, self._history, self._store = submission, history, store
         self._cache = submission.workspace._place.home / "stat"
         self._directories: dict[str, Manifest] = {}
+        self._files: dict[str, SourceFiles] = {}
+        self._closures: dict[_Imported, Closure] = {}
+        self._parts: dict[_Imported, Manifest] = {}
 
     def read(self, specs: Iterable[StepSpec]) -> None:
         """Reads every source directory once, and keeps its content.
@@ -50,6 +58,8 @@ class Contents:
                 found = self._directories[spec.source_directory] = self._read_and_keep(spec)
                 for warning in found.warnings:
                     console().send(Notice("warning", warning, None))
+            if spec.hash_paths == "imports" and _imported(spec) not in self._parts:
+                self._parts[_imported(spec)] = self._keep_part(spec)
 
     def keep_again(self, spec: StepSpec) -> bool:
         """Keeps a step's content once more, where what was kept turned out to be damaged.
@@ -64,18 +74,78 @@ class Contents:
         if source in self._s.contents:
             return False
         found = scan(source)
-        if found.digest == wanted:
-            self._store.save(source, found)
-        return found.digest == wanted
+        if found.digest != wanted:
+            return False
+        self._store.save(source, found)
+        if (part := self.of(spec)).digest != wanted:
+            self._store.save_part(wanted, part)
+        return True
 
     def of(self, spec: StepSpec) -> Manifest:
         """Returns: what a step's working copy holds; a tree of the store."""
+        if spec.hash_paths == "imports":
+            return self._parts[_imported(spec)]
         return self._directories[spec.source_directory]
+
+    def left_out(self, spec: StepSpec) -> list[bytes]:
+        """Returns: the files of its source directory that a step's working copy does not hold."""
+        held = set(self.of(spec).paths())
+        return [path for path in self._directories[spec.source_directory].paths() if path not in held]
+
+    def closure(self, spec: StepSpec) -> Closure:
+        """Tells what a step's script imports, whatever its `hash_paths` is.
+
+        Args:
+            spec: The step; its source directory was read.
+
+        Returns:
+            What `hash_paths="imports"` takes of the Python files.
+
+        Raises:
+            TreeDamaged: A stored file cannot be read.
+        """
+        key = _imported(spec)
+        if key not in self._closures:
+            source, script, search = key
+            if source not in self._files:
+                whole = self._directories[source]
+                self._files[source] = SourceFiles(whole, lambda path: self._read(whole.digest, path))
+            self._closures[key] = import_closure(self._files[source], script, search)
+        return self._closures[key]
 
     @property
     def trees(self) -> dict[str, str]:
         """Returns: the tree of each source directory."""
         return {source: manifest.digest for source, manifest in self._directories.items()}
+
+    def _keep_part(self, spec: StepSpec) -> Manifest:
+        whole, closure = self._directories[spec.source_directory], self.closure(spec)
+        if closure.unclear is not None:
+            console().send(
+                Notice(
+                    "warning",
+                    f"step '{spec.name}': hash_paths='imports' takes every Python file of {spec.source_directory}, "
+                    f"for nobody can tell what is imported: {closure.unclear}",
+                    "list what the step needs: hash_paths=[...]",
+                )
+            )
+            return whole
+        paths = whole.paths()
+        kept = [path for path in paths if path in closure.files or not is_python(path)]
+        part = whole if len(kept) == len(paths) else whole.subset(kept)
+        if not self._store.ensure(part.digest):
+            self._store.save_part(whole.digest, part)
+        return part
+
+    def _read(self, tree: str, path: bytes) -> bytes:
+        try:
+            return (self._store.content_path(tree) / os.fsdecode(path)).read_bytes()
+        except OSError as error:
+            self._store.set_aside(tree)
+            raise TreeDamaged(
+                f"{os.fsdecode(path)} of stored tree {tree[:12]} cannot be read: {error.strerror}",
+                help="run it again: the source directory is stored anew",
+            ) from error
 
     def _read_and_keep(self, spec: StepSpec) -> Manifest:
         source = spec.source_directory
@@ -99,12 +169,25 @@ class Contents:
 
 def deciding_paths(spec: StepSpec) -> list[str] | None:
     """Returns: what of a step's content decides its reuse: its `hash_paths` and the script; None for all of it."""
-    return [spec.script_name, *spec.hash_paths] if spec.hash_paths else None
+    return [spec.script_name, *spec.hash_paths] if isinstance(spec.hash_paths, tuple) else None
 
 
 def decides(spec: StepSpec, content: Manifest) -> Manifest:
     """Returns: what of a step's content decides its reuse."""
     return part_of(content, deciding_paths(spec))
+
+
+def import_roots(spec: StepSpec) -> tuple[str, ...]:
+    """Returns: the folders of its working copy in which a step's script finds modules, the root as `""`."""
+    return os.path.dirname(spec.script_name), "", *_imported(spec)[2]
+
+
+def _imported(spec: StepSpec) -> _Imported:
+    """Returns: what a script's closure hangs on; a relative PYTHONPATH is one below the working copy."""
+    declared = spec.run.environment_variables.get("PYTHONPATH", "").split(os.pathsep)
+    below = [os.path.normpath(folder) for folder in declared if folder and not os.path.isabs(folder)]
+    search = tuple("" if folder == "." else folder for folder in below if folder.split(os.sep)[0] != "..")
+    return spec.source_directory, spec.script_name, search
 
 
 def _warn_large(spec: StepSpec, survey: Survey) -> None:

@@ -29,7 +29,8 @@ from scriptstep.data.transfer import TransferCancelled, cancel_when
 from scriptstep.engine.active_run import ActiveRun, remember
 from scriptstep.engine.attempt import State, Status
 from scriptstep.engine.claims import Claims
-from scriptstep.engine.endings import why_ended, why_refused
+from scriptstep.engine.contents import import_roots
+from scriptstep.engine.endings import why_ended, why_missing, why_refused
 from scriptstep.engine.executors.git_source import GitSources
 from scriptstep.engine.executors.local import LocalExecutor
 from scriptstep.engine.executors.terminal import run_on_terminal
@@ -354,7 +355,11 @@ class _Coordinator:
             more = [f"tried {plan.attempt} times"] if plan.attempt > 1 else []
             more += [f"nobody wrote its input '{i.spec.name}'" for i in plan.inputs if not i.written]
             more += [fault.message] if fault is not None else []
-            self._fail(plan.node_id, "; ".join([why_ended(spec, status), *more]), plan, status)
+            why = "; ".join([why_ended(spec, status), *more])
+            if spec.hash_paths == "imports":
+                lines = log_tail(plan.log_of(status.rank))
+                why += why_missing(lines, self._planner.left_out(spec), import_roots(spec))
+            self._fail(plan.node_id, why, plan, status)
             return
         try:
             reason, warnings = self._recorder.finish(plan, status)

@@ -123,6 +123,10 @@ class Planner:
         """Returns: the tree of each source directory."""
         return self._contents.trees
 
+    def left_out(self, spec: StepSpec) -> list[bytes]:
+        """Returns: the files of its source directory that a step is not given."""
+        return self._contents.left_out(spec)
+
     def plan(self, node_id: str, row: RunRow) -> StepPlan:
         """Thinks one step of the run through; the steps above it are done with.
 
@@ -248,7 +252,8 @@ class Planner:
         if not (found := self._candidates(spec, step.key)):
             found, accepted = self._accepted(spec, step.key)
         for result in found:
-            broken = broken_condition(result, conditions, self._store)
+            broken = None if accepted else _other_files(step, result)
+            broken = broken or broken_condition(result, conditions, self._store)
             if broken is None and self._s.audit is not None:
                 broken = unaudited(result.conditions.get("audit"), self._s.audit)
             if broken is None:
@@ -300,7 +305,11 @@ class Planner:
                     f"{count(len(changed), 'file')} of dataset {resolved.spec.name} changed since: "
                     "input_identity='content' would run it"
                 )
-        if step.spec.hash_paths and (tree := result.conditions.get("tree")) and tree != step.content.digest:
+        if (
+            isinstance(step.spec.hash_paths, tuple)
+            and (tree := result.conditions.get("tree"))
+            and tree != step.content.digest
+        ):
             notes.append("files outside hash_paths changed since")
         return tuple(notes)
 
@@ -391,6 +400,13 @@ def _above(spec: StepSpec) -> set[str]:
 def _in_arguments(spec: StepSpec) -> list[StepOutput]:
     ports = {p.port for a in spec.arguments for p in a if isinstance(p, InputRef)}
     return [i.source for i in spec.inputs if i.name in ports and isinstance(i.source, StepOutput)]
+
+
+def _other_files(step: KeyedStep, result: ResultRow) -> str | None:
+    """Tells of a result of the right key that its working copy held more: it was made where a list alone decided."""
+    if isinstance(step.spec.hash_paths, tuple) or result.conditions.get("tree") == step.content.digest:
+        return None
+    return "its earlier result was made beside files that are not there now"
 
 
 def _with_editables(found: Installed) -> Installed:

@@ -74,7 +74,8 @@ class Recorder:
         )
         self._destinations = Destinations(self._datastore, store)
         self._auditor = Auditor(submission.audit, home, self._catalog, planner) if submission.audit else None
-        self.trees: set[str] = set()
+        # Whole source directories, too: who publishes the run publishes those.
+        self.trees: set[str] = set(planner.contents.values())
         self._ran: list[str] = []
 
     # --- an attempt

@@ -234,7 +234,8 @@ class StepSpec:
         compute: (name, type); None for this machine.
         allow_reuse: Whether an earlier result may stand for it.
         version: The user's own mark of a change.
-        hash_paths: What of the source directory decides reuse, with `/`; None for all of it.
+        hash_paths: What of the source directory decides reuse, with `/`; "imports" for what the script imports, and all
+            that is no Python file; None for all of it.
         declared_at: "pipeline.py:31", for messages.
         command: Whether a command runs, and how it is written: as a line of shell, the one argument, or as words.
     """
@@ -253,6 +254,6 @@ class StepSpec:
     compute: tuple[str, str] | None
     allow_reuse: bool
     version: str | None
-    hash_paths: tuple[str, ...] | None
+    hash_paths: tuple[str, ...] | Literal["imports"] | None
     declared_at: str | None
     command: Literal["line", "words"] | None = None
