@@ -338,6 +338,39 @@ def test_sixteen_processes_that_submit_one_pipeline_run_each_step_once(
     assert list((home / "claims").iterdir()) == []
 
 
+def test_processes_that_come_first_make_one_workspace(project: Path, home: Path) -> None:
+    code = """
+        import sys
+        from scriptstep import Environment, Workspace
+        import scriptstep.workspace.local_catalog
+        print("up", flush=True)
+        sys.stdin.readline()
+        ws = Workspace.from_config()
+        Environment(sys.argv[1]).register(ws)
+    """
+    processes = [
+        subprocess.Popen(
+            [sys.executable, "-c", dedent(code), f"e{n}"],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+        for n in range(8)
+    ]
+    for process in processes:
+        assert process.stdout is not None
+        assert process.stdout.readline() == "up\n"
+    assert not home.exists()
+    for process in processes:
+        assert process.stdin is not None
+        process.stdin.write("go\n")
+        process.stdin.flush()
+    told = [process.communicate(timeout=60)[1] for process in processes]
+    assert [process.returncode for process in processes] == [0] * 8, told
+    assert set(Workspace.from_config().environments) == {f"e{n}" for n in range(8)}
+
+
 @pytest.mark.timeout(120)
 def test_a_killed_runners_work_is_taken_over_by_one_of_those_who_wait(
     start: Callable[[], subprocess.Popen[str]], place: Path, ws: Any, verdicts: Tell

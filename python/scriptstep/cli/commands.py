@@ -131,9 +131,7 @@ def _parser() -> argparse.ArgumentParser:
         choices=("definition", "content"),
         help="know datasets by their definition (the default), or by the content of their files",
     )
-    run.add_argument(
-        "--retries", type=_at_least(0), metavar="N", help="try a step that fails again, N times at most (default: 0)"
-    )
+    _add_retries(run)
     run.add_argument("--need-a-file", action=_NeedsFile, nargs=0, help=argparse.SUPPRESS)
 
     runs = add("runs", "list runs, the newest first", _list_runs, epilog=_JSON_ABOUT)
@@ -203,6 +201,7 @@ def _parser() -> argparse.ArgumentParser:
         help="a parameter's value; of a dataset its name, of a data path a path on the same datastore",
     )
     submitted.add_argument("--experiment", metavar="NAME", help="what to file the run under (default: its name)")
+    _add_retries(submitted)
     submitted.set_defaults(act=_submit_published)
     data = commands.add_parser(
         "data", help="name data, so that scripts find it", description="Name data, so that scripts find it."
@@ -225,6 +224,12 @@ def _parser() -> argparse.ArgumentParser:
 class _NeedsFile(argparse.Action):
     def __call__(self, parser: argparse.ArgumentParser, *args: object, **kwargs: object) -> None:
         parser.error("a FILE to run is needed, or -m MODULE")
+
+
+def _add_retries(command: argparse.ArgumentParser) -> None:
+    command.add_argument(
+        "--retries", type=_at_least(0), metavar="N", help="try a step that fails again, N times at most (default: 0)"
+    )
 
 
 def _at_least(least: int) -> Callable[[str], int]:
@@ -307,5 +312,7 @@ def _list_published(options: argparse.Namespace, script: list[str]) -> int:
 
 def _submit_published(options: argparse.Namespace, script: list[str]) -> int:
     from scriptstep.cli.published import submit_published
+    from scriptstep.run.submission import set_defaults
 
+    set_defaults(retries=options.retries)
     return submit_published(options.name, options.experiment, options.param)
