@@ -28,6 +28,7 @@ from scriptstep.graph import (
     StepSpec,
     parse_parameter,
 )
+from scriptstep.graph.frozen import decode, encode
 
 RUN = RunSpec({}, True, {}, None, "Python", None, 1, 1, 1, 0, None)
 
@@ -321,3 +322,10 @@ def test_a_binding_needs_something_to_read() -> None:
 def test_a_reference_to_a_parameter_is_no_text() -> None:
     assert ParameterRef("a") != "a"
     assert ParameterRef("a") == ParameterRef("a")
+
+
+def test_what_was_frozen_before_retries_were_known_is_read() -> None:
+    frozen = encode(RUN)
+    del frozen["retries"]
+    assert decode(frozen) == RUN
+    assert decode(encode(replace(RUN, retries=2))).retries == 2

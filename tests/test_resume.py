@@ -6,6 +6,7 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -194,6 +195,28 @@ def test_nobody_who_reads_waits_for_one_who_writes(
     other = subprocess.run([sys.executable, "-m", "scriptstep", "runs"], capture_output=True, text=True, timeout=60)
     assert other.returncode == 0, other.stderr
     assert writer.poll() is None
+
+
+def test_a_thread_that_reads_waits_for_none_that_writes(writer: subprocess.Popen[str], home: Path) -> None:
+    history = History(home / "history.db", busy_s=20)
+    known = [row.id for row in history.runs()]
+
+    def write() -> None:
+        with history.transaction():
+            history.add_experiment("w", "waits")
+
+    waiting = threading.Thread(target=write)
+    waiting.start()
+    await_(lambda: history._lock.acquire(blocking=False) is False or history._lock.release())
+    assert [row.id for row in history.runs()] == known
+    assert history.experiments("w") == []
+    assert waiting.is_alive()
+    assert writer.stdin is not None
+    writer.stdin.write("go\n")
+    writer.stdin.flush()
+    waiting.join()
+    assert history.experiments("w") == ["held", "waits"]
+    history.close()
 
 
 def test_who_writes_waits_for_one_who_does(writer: subprocess.Popen[str], ws: Any, make_step: Make, home: Path) -> None:

@@ -132,6 +132,13 @@ def test_the_command_line_says_it_for_submits_that_say_nothing(flaky: Make, ws: 
     assert main(["run", "pipeline.py"]) == 0  # what was said holds for that one command
 
 
+def test_a_published_pipeline_is_submitted_with_retries(flaky: Make, ws: Any, project: Path) -> None:
+    config = configured(retries=1)
+    Pipeline(ws, steps=[flaky("a", 3), flaky("b", 2, runconfig=config)]).publish(name="nightly")
+    assert main(["published", "submit", "nightly", "--retries", "2"]) == 0
+    assert [len(lines(project / f"tries-{name}")) for name in "ab"] == [3, 2]
+
+
 @pytest.mark.parametrize("wrong", [-1, True, 1.5, "2"])
 def test_what_is_no_count_is_refused(wrong: Any, flaky: Make, ws: Any) -> None:
     with pytest.raises(ValueError, match="retries"):
@@ -278,6 +285,21 @@ def test_the_time_between_attempts_doubles_up_to_a_minute(monkeypatch: pytest.Mo
     monkeypatch.setattr(retries, "FIRST_S", 1.0)
     times = Retries(9)
     assert [times.put_off(plan, Status(State.FAILED)) for _ in range(9)] == [1, 2, 4, 8, 16, 32, 60, 60, 60]
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="who watches a script is not its parent elsewhere")
+def test_an_attempt_whose_watcher_was_killed_is_tried_again(
+    make_step: Make, run: Make, verdicts: Tell, heard: Heard
+) -> None:
+    code = """
+        import os, signal, time
+        if os.environ["SCRIPTSTEP_ATTEMPT"].endswith("-1"):
+            os.kill(os.getppid(), signal.SIGKILL)
+            time.sleep(600)
+    """
+    assert verdicts(run(make_step("a", code), retries=1)) == {"a": "ran"}
+    (retried,) = heard.of(StepRetried)
+    assert "was killed" in retried.reason
 
 
 # --- time limits

@@ -17,7 +17,7 @@ import pytest
 
 from scriptstep import Experiment, Pipeline, ScriptRunConfig, Workspace
 from scriptstep.console import StepEnded, StepStarted, StepWaiting, set_console
-from scriptstep.engine import retries
+from scriptstep.engine import file_lock, retries
 from scriptstep.engine.claims import Claims
 from scriptstep.engine.file_lock import FileLock, holder
 from tests.heard import Heard, lines
@@ -144,6 +144,19 @@ def test_runs_that_hold_what_the_other_wants_both_end(
     assert verdicts(finish(one)) == {"a": "ran", "b": "reused"}
     assert verdicts(finish(other)) == {"a": "reused", "b": "ran"}
     assert sorted(lines(place / "ran")) == ["a", "b"]
+
+
+def test_what_another_run_did_while_a_step_waited_for_its_place_is_used(
+    held: Make, submit: Make, heard: Heard, place: Path, verdicts: Tell
+) -> None:
+    first = submit(held("b"), held("a"), jobs=1)
+    started(heard, first, "b")  # that `a` has to run was found by then
+    second = submit(held("a"))
+    (place / "go-a").touch()
+    assert verdicts(finish(second)) == {"a": "ran"}
+    (place / "go-b").touch()
+    assert verdicts(finish(first)) == {"b": "ran", "a": "reused"}
+    assert lines(place / "ran") == ["b", "a"]
 
 
 def test_steps_of_one_run_that_are_alike_never_wait_for_each_other(
@@ -325,6 +338,39 @@ def test_sixteen_processes_that_submit_one_pipeline_run_each_step_once(
     assert list((home / "claims").iterdir()) == []
 
 
+def test_processes_that_come_first_make_one_workspace(project: Path, home: Path) -> None:
+    code = """
+        import sys
+        from scriptstep import Environment, Workspace
+        import scriptstep.workspace.local_catalog
+        print("up", flush=True)
+        sys.stdin.readline()
+        ws = Workspace.from_config()
+        Environment(sys.argv[1]).register(ws)
+    """
+    processes = [
+        subprocess.Popen(
+            [sys.executable, "-c", dedent(code), f"e{n}"],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+        for n in range(8)
+    ]
+    for process in processes:
+        assert process.stdout is not None
+        assert process.stdout.readline() == "up\n"
+    assert not home.exists()
+    for process in processes:
+        assert process.stdin is not None
+        process.stdin.write("go\n")
+        process.stdin.flush()
+    told = [process.communicate(timeout=60)[1] for process in processes]
+    assert [process.returncode for process in processes] == [0] * 8, told
+    assert set(Workspace.from_config().environments) == {f"e{n}" for n in range(8)}
+
+
 @pytest.mark.timeout(120)
 def test_a_killed_runners_work_is_taken_over_by_one_of_those_who_wait(
     start: Callable[[], subprocess.Popen[str]], place: Path, ws: Any, verdicts: Tell
@@ -381,6 +427,25 @@ def test_a_file_that_is_removed_by_its_holder_never_has_two_holders(tmp_path: Pa
     for thread in threads:
         thread.join()
     assert max(worst) == 1
+
+
+def test_a_lock_on_a_file_that_is_gone_is_none(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = tmp_path / "lock"
+    before, real = FileLock.take(path, "before"), file_lock._lock
+    assert before is not None
+    after: list[FileLock | None] = []
+
+    def lock(descriptor: int) -> bool:
+        if not after:
+            # Between the opening and the lock the holder goes, with the file, and another comes.
+            after.append(None)
+            before.release(remove=True)
+            after.append(FileLock.take(path, "after"))
+        return real(descriptor)
+
+    monkeypatch.setattr(file_lock, "_lock", lock)
+    assert FileLock.take(path, "late") is None
+    assert holder(path) == "after"
 
 
 def test_a_lock_ends_with_its_process_whatever_that_started(tmp_path: Path) -> None:

@@ -130,9 +130,7 @@ def _parser() -> argparse.ArgumentParser:
         "--audit", action="store_true", help="tell what steps read from outside their copy, inputs and environment"
     )
     run.add_argument("--strict", action="store_true", help="as --audit, and a step that reads such a thing fails")
-    run.add_argument(
-        "--retries", type=_at_least(0), metavar="N", help="try a step that fails again, N times at most (default: 0)"
-    )
+    _add_retries(run)
     run.add_argument(
         "--debug",
         metavar="STEP",
@@ -205,6 +203,7 @@ def _parser() -> argparse.ArgumentParser:
         help="a parameter's value; of a dataset its name, of a data path a path on the same datastore",
     )
     submitted.add_argument("--experiment", metavar="NAME", help="what to file the run under (default: its name)")
+    _add_retries(submitted)
     data = table.group("data", "name data, so that scripts find it")
     added = data.add(
         "add",
@@ -221,6 +220,12 @@ def _parser() -> argparse.ArgumentParser:
 class _NeedsFile(argparse.Action):
     def __call__(self, parser: argparse.ArgumentParser, *args: object, **kwargs: object) -> None:
         parser.error("a FILE to run is needed, or -m MODULE")
+
+
+def _add_retries(command: argparse.ArgumentParser) -> None:
+    command.add_argument(
+        "--retries", type=_at_least(0), metavar="N", help="try a step that fails again, N times at most (default: 0)"
+    )
 
 
 def _at_least(least: int) -> Callable[[str], int]:
@@ -313,5 +318,7 @@ def _list_published(options: argparse.Namespace, script: list[str]) -> int:
 
 def _submit_published(options: argparse.Namespace, script: list[str]) -> int:
     from scriptstep.cli.published import submit_published
+    from scriptstep.run.submission import set_defaults
 
+    set_defaults(retries=options.retries)
     return submit_published(options.name, options.experiment, options.param)

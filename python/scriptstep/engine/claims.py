@@ -12,7 +12,6 @@ import time
 from pathlib import Path
 
 from scriptstep.content import digest_bytes
-from scriptstep.engine.canonical import encode
 from scriptstep.engine.file_lock import FileLock, holder
 
 __all__ = ["Claims"]
@@ -110,4 +109,6 @@ class Claims:
             self.give_back(node_id)
 
     def _path(self, key: str) -> Path:
-        return self._folder / digest_bytes("scriptstep 2026 claim", encode([self._workspace, key]))
+        return self._folder / digest_bytes(
+            "scriptstep 2026 claim", f"{key} {self._workspace}".encode("utf-8", "surrogateescape")
+        )

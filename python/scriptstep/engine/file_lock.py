@@ -50,10 +50,10 @@ class FileLock:
             if not is_ours:
                 return None
         lock = cls(path, descriptor)
-        # It holds with nothing in it as well.
-        with contextlib.suppress(OSError):
-            os.ftruncate(descriptor, 0)
-            os.pwrite(descriptor, text.encode(), 0)
+        if text:
+            # It holds without its text, too. Not emptied first: ext4 writes out at once what is filled after that.
+            with contextlib.suppress(OSError):
+                os.ftruncate(descriptor, os.pwrite(descriptor, text.encode(), 0))
         return lock
 
     def release(self, *, remove: bool = False) -> None:

@@ -34,15 +34,16 @@ T = TypeVar("T")
 
 
 class Database:
-    """One database file, one connection, one lock.
+    """One database file, a connection with a lock, and one to read by while another thread has that.
 
     Args:
         path: The file; its folder must be there. Nothing is opened before it is needed.
         read_only: Never write; the file must be there.
-        busy_s: How long to wait for another process that is writing, seconds.
+        busy_s: How long to wait for another process that is writing, seconds: longer than any of ours takes, so that
+            the result of a step is not lost for it.
     """
 
-    def __init__(self, path: Path, *, read_only: bool = False, busy_s: float = 30.0) -> None:
+    def __init__(self, path: Path, *, read_only: bool = False, busy_s: float = 90.0) -> None:
         self.path = Path(path)
         self.read_only = read_only
         self._busy_s = busy_s
@@ -50,8 +51,9 @@ class Database:
         self._forget()
 
     def _forget(self) -> None:
-        self._lock = threading.RLock()
+        self._lock, self._reader_lock = threading.RLock(), threading.Lock()
         self._connection: sqlite3.Connection | None = None
+        self._reader: sqlite3.Connection | None = None
         self._depth = 0
         self._pid = os.getpid()
 
@@ -71,6 +73,10 @@ class Database:
             if self._connection is not None:
                 self._connection.close()
                 self._connection = None
+        with self._reader_lock:
+            if self._reader is not None:
+                self._reader.close()
+                self._reader = None
 
     def __del__(self) -> None:
         with contextlib.suppress(Exception):
@@ -122,11 +128,11 @@ class Database:
             connection.execute(f"RELEASE {name}" if self._depth else "COMMIT")
 
     def _read(self, statement: str, values: Sequence[Any] = ()) -> list[Any]:
-        with self._guarded() as connection:
+        with self._reading() as connection:
             return _execute(connection, statement, values).fetchall()
 
     def _read_one(self, statement: str, values: Sequence[Any] = ()) -> Any:
-        with self._guarded() as connection:
+        with self._reading() as connection:
             return _execute(connection, statement, values).fetchone()
 
     def _write(self, statement: str, values: Sequence[Any] = ()) -> sqlite3.Cursor:
@@ -134,6 +140,30 @@ class Database:
             raise WorkspaceException(f"the history {self.path} is open for reading only")
         with self._guarded() as connection:
             return _execute(connection, statement, values)
+
+    @contextlib.contextmanager
+    def _reading(self) -> Iterator[sqlite3.Connection]:
+        """Gives a connection to read by: a thread sees what it wrote itself, and waits for no other that writes."""
+        if self._pid != os.getpid():
+            self._leave_to_parent()
+        is_first = self._connection is None or self.read_only
+        if is_first or self._lock.acquire(blocking=False):
+            try:
+                with self._guarded() as connection:
+                    yield connection
+            finally:
+                if not is_first:
+                    self._lock.release()
+            return
+        import sqlite3
+
+        with self._reader_lock:
+            try:
+                if self._reader is None:
+                    self._reader = self._connect("mode=ro")
+                yield self._reader
+            except sqlite3.Error as error:
+                raise self._told(error) from error
 
     @contextlib.contextmanager
     def _guarded(self) -> Iterator[sqlite3.Connection]:
@@ -149,7 +179,7 @@ class Database:
                 raise self._told(error) from error
 
     def _leave_to_parent(self) -> None:
-        _abandoned.append(self._connection)
+        _abandoned.extend((self._connection, self._reader))
         self._forget()
 
     def _told(self, error: sqlite3.Error) -> Exception:
