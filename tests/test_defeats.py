@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
 
-from scriptstep import PipelineData, RunConfiguration
+from scriptstep import PipelineData, PythonScriptStep, RunConfiguration
 
 Make = Callable[..., Any]
 Warnings = Callable[[], list[str]]
@@ -85,3 +86,28 @@ def test_an_output_that_never_comes_out_the_same_names_its_files(make_step: Make
             "what reads it runs again each time"
         )
     ]
+
+
+def shared(project: Path, helper: str = "x = 1", used: str = "y = 1") -> list[Any]:
+    folder = project / "src"
+    folder.mkdir(exist_ok=True)
+    (folder / "helper.py").write_text(helper)
+    (folder / "used.py").write_text(used)
+    (folder / "one.py").write_text("import used")
+    (folder / "two.py").write_text("import used")
+    (folder / "three.py").write_text("import used, helper")
+    return [PythonScriptStep(f"{n}.py", name=n, source_directory=str(folder)) for n in ("one", "two", "three")]
+
+
+def test_a_shared_directory_says_what_imports_would_have_spared(project: Path, run: Make, warned: Warnings) -> None:
+    run(*shared(project))
+    assert warned() == []
+    run(*shared(project, helper="x = 2"))
+    assert warned() == [
+        "warning: 3 steps share source directory 'src': one and two ran for Python files that they do not import"
+    ]
+    # What they do import is nobody's defeat; nor is another kind of file, which any script may read.
+    run(*shared(project, helper="x = 2", used="y = 2"))
+    (project / "src" / "table.csv").write_text("1")
+    run(*shared(project, helper="x = 2", used="y = 2"))
+    assert warned() == []

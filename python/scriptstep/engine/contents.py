@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, TypeAlias
 
 from scriptstep.console import Notice, console
 from scriptstep.console.text import size as size_text
-from scriptstep.content import ContentStore, Manifest, Survey, scan
+from scriptstep.content import Change, ContentStore, Manifest, Survey, scan
 from scriptstep.engine.import_closure import Closure, SourceFiles, import_closure, is_python
 from scriptstep.engine.sides import part_of
 from scriptstep.errors import SourceChanged, TreeDamaged, TreeMissing
@@ -112,6 +112,21 @@ class Contents:
                 self._files[source] = SourceFiles(whole, lambda path: self._read(whole.digest, path))
             self._closures[key] = import_closure(self._files[source], script, search)
         return self._closures[key]
+
+    def would_spare(self, spec: StepSpec, changes: Iterable[Change]) -> bool:
+        """Tells whether `hash_paths="imports"` would have spared a step a run: whether its script imports nothing of
+        what changed.
+
+        Args:
+            spec: The step, all of whose source directory decides.
+            changes: What changed in that.
+
+        Returns:
+            Whether all of it are Python files that the script does not import.
+        """
+        closure = self.closure(spec)
+        paths = [path for change in changes for path in (change.path, change.old_path) if path is not None]
+        return closure.unclear is None and all(is_python(path) and path not in closure.files for path in paths)
 
     @property
     def trees(self) -> dict[str, str]:

@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import itertools
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
+from scriptstep.console.text import listed, typed
 from scriptstep.content import ContentStore
 from scriptstep.engine.differences import Difference, Side, compare
 from scriptstep.engine.key import Document
 from scriptstep.errors import ContentError
+from scriptstep.graph import StepSpec
 from scriptstep.history import History, ResultRow
 
-__all__ = ["Defeat", "defeats"]
+__all__ = ["Defeat", "defeats", "shared_directories"]
 
 # So many results in a row must differ before anything is said.
 _RESULTS = 3
@@ -59,6 +61,31 @@ def defeats(history: History, store: ContentStore, workspace: str, steps: Iterab
             found += _values_that_never_stay(step, [r.document for r in results])
         if (restless := _output_that_never_stays(step, results, store)) is not None:
             found.append(restless)
+    return found
+
+
+def shared_directories(spared: Mapping[str, Sequence[str]], specs: Collection[StepSpec]) -> list[Defeat]:
+    """Tells of source directories whose steps ran for files that they do not import.
+
+    Args:
+        spared: For each source directory, the names of those steps.
+        specs: All steps of the pipeline.
+
+    Returns:
+        What was found; one for each directory.
+    """
+    found: list[Defeat] = []
+    for directory, steps in spared.items():
+        sharing = sum(1 for spec in specs if spec.source_directory == directory)
+        named = listed(list(dict.fromkeys(steps)))
+        whose = f"{sharing} steps share source directory '{typed(directory)}': " if sharing > 1 else ""
+        found.append(
+            Defeat(
+                f"{whose}{named} ran for Python files that {'they do' if len(steps) > 1 else 'it does'} not import",
+                "hash_paths='imports' gives a step its script and what that imports, and would have reused "
+                f"{'them' if len(steps) > 1 else 'it'}",
+            )
+        )
     return found
 
 

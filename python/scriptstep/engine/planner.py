@@ -16,7 +16,7 @@ from scriptstep.engine import environment_identity
 from scriptstep.engine.audit import unaudited
 from scriptstep.engine.canonical import encode
 from scriptstep.engine.contents import Contents, decides, deciding_paths
-from scriptstep.engine.differences import Side, compare, reasons
+from scriptstep.engine.differences import FileDifference, Side, compare, reasons
 from scriptstep.engine.environment_identity import Installed
 from scriptstep.engine.executors.local import probe_interpreter
 from scriptstep.engine.key import StepFacts, describe, key_of
@@ -65,6 +65,7 @@ class Planner:
         used: Results that serve a step of this run.
         recorded: Results that this run recorded.
         skipped: Nodes that are not run, for what they need failed.
+        spared: For each source directory, the steps that ran for files of it that their scripts do not import.
         packages: The lists of what was installed.
         sides: Finds what is known of a key.
     """
@@ -85,6 +86,7 @@ class Planner:
         self.used: set[int] = set()
         self.recorded: set[int] = set()
         self.skipped: set[str] = set()
+        self.spared: dict[str, list[str]] = {}
         self.inherited = {name: os.environ[name] for name in settings.environment.inherit if name in os.environ}
         self.resolver = SourceResolver(
             self._workspace,
@@ -291,6 +293,10 @@ class Planner:
         if old is None:
             return ("first run",)
         found = compare(self.side(step), self.side_of(step, old), lambda port: self.step_of(step.spec, port))
+        changes = [one.change for one in found if isinstance(one, FileDifference)]
+        if changes and len(changes) == len(found) and step.spec.hash_paths is None:
+            if self._contents.would_spare(step.spec, changes):
+                self.spared.setdefault(step.spec.source_directory, []).append(step.spec.name)
         return tuple(reasons(found)) or ("its earlier result serves another step or cannot be used",)
 
     def _notes(self, step: KeyedStep, result: ResultRow) -> tuple[str, ...]:

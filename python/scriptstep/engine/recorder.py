@@ -12,7 +12,7 @@ from scriptstep.content import ContentStore
 from scriptstep.engine.attempt import Attempt, Status
 from scriptstep.engine.auditor import Auditor
 from scriptstep.engine.contents import deciding_paths
-from scriptstep.engine.defeats import Defeat, defeats
+from scriptstep.engine.defeats import Defeat, defeats, shared_directories
 from scriptstep.engine.effects import EventTaker, Target, reenact
 from scriptstep.engine.mlflow_files import read_mlflow
 from scriptstep.engine.outputs import Collected, Destinations, adopt_artifacts, adopt_outputs, register_output
@@ -281,7 +281,10 @@ class Recorder:
 
     def defeats(self) -> list[Defeat]:
         """Returns: what keeps the steps that ran from ever being reused."""
-        return [] if self._s.alone else defeats(self._history, self._store, self._workspace.name, self._ran)
+        if self._s.alone:
+            return []
+        shared = shared_directories(self._planner.spared, self._specs.values())
+        return [*defeats(self._history, self._store, self._workspace.name, self._ran), *shared]
 
     # --- reuse
 
