@@ -119,7 +119,7 @@ READS = {
     "by a way back": "import os; open(os.path.join(os.path.relpath({folder!r}), 'data.csv'))",
     "in a thread": "import threading; t = threading.Thread(target=lambda: open({file!r})); t.start(); t.join()",
     "in a fork": "import os; pid = os.fork(); pid or (open({file!r}), os._exit(0)); os.waitpid(pid, 0)",
-    "in a pool": "import multiprocessing as m; m.get_context('fork').Pool(1).map(open, [{file!r}]) if 0 else open({file!r})",
+    "in a process of multiprocessing": "import multiprocessing as m; p = m.get_context('fork').Process(target=open, args=({file!r},)); p.start(); p.join()",
     "audited no more": "import os; del os.environ['SCRIPTSTEP_AUDIT']; os.environ.pop('PYTHONPATH'); open({file!r})",
     "all descriptors closed": "import os; os.closerange(3, 64); open({file!r})",
     "after a temporary file": "import tempfile; tempfile.TemporaryFile().write(b'1'); open({file!r})",
