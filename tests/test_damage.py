@@ -9,6 +9,7 @@ import sqlite3
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -403,7 +404,7 @@ def test_too_few_descriptors_are_a_clear_error_and_no_harm(
 
     home, ended = tmp_path / "few", set()
     for limit in (*range(6, 40, 3), 64):
-        done = pipeline("a", home, lambda: resource.setrlimit(resource.RLIMIT_NOFILE, (limit, limit)))
+        done = pipeline("a", home, partial(resource.setrlimit, resource.RLIMIT_NOFILE, (limit, limit)))
         if "_core" in done.stderr or "encodings" in done.stderr or "ImportError" in done.stderr:
             continue  # Python itself did not get as far.
         assert done.returncode == 0 or "error: " in done.stderr, done.stderr

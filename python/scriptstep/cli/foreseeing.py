@@ -166,7 +166,9 @@ def remember_script(script: Sequence[str], *, if_submitted: bool = False) -> Non
     # It is a convenience: a folder that cannot be written to costs nothing else.
     with contextlib.suppress(OSError):
         data = {"folder": os.getcwd(), "script": list(script)}
-        aside.write_text(json.dumps(data), encoding="utf-8")
+        descriptor = os.open(aside, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
+        with os.fdopen(descriptor, "w", encoding="utf-8") as file:
+            file.write(json.dumps(data))
         os.replace(aside, home / _LAST)
 
 

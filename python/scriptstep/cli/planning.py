@@ -259,7 +259,7 @@ def _accept(options: _Given, script: list[str]) -> int:
     if not options.undo and not options.because.strip():
         raise ArgumentError("why does the difference not matter?", help='scriptstep accept STEP --because "..."')
     plan, step = _planned_step(options, script)
-    emit(plan.withdraw(step) if options.undo else plan.accept(step, options.because.strip()))
+    emit(escaped(plan.withdraw(step) if options.undo else plan.accept(step, options.because.strip())))
     return 0
 
 

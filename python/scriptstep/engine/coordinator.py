@@ -367,7 +367,7 @@ class _Coordinator:
             self._stopped(plan, status)
             return
         except AzureMLException as mistake:
-            self._fail(plan.node_id, mistake.message, plan, status)
+            self._fail(plan.node_id, why_refused(spec, mistake), plan, status)
             return
         for warning in warnings:
             console().send(Notice("warning", warning, None))

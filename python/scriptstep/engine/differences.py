@@ -242,7 +242,7 @@ def _argument(old: list[list[list[str]]], new: list[list[list[str]]], start: int
     if is_flag:
         flag = after.partition("=")[0] if "=" in after else ""
     what = "" if is_flag else flag or "argument"
-    change = f"{before} -> {after}" if before != after else f"{flag if is_flag else ''} changed"
+    change = f"{before} -> {after}" if before != after else f"{flag} changed" if is_flag else "changed"
     return Difference("argument", flag, before, after, f"{what} {change}".strip())
 
 

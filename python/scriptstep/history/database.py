@@ -334,10 +334,12 @@ class Database:
         """Keeps other processes from creating or setting aside; a killed one leaves the lock to the next."""
         import sqlite3
 
+        path = self.path.with_name(self.path.name + "-lock")
+        # Whoever else could open it could keep us waiting.
+        with contextlib.suppress(OSError):
+            os.close(os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY | os.O_CLOEXEC, 0o600))
         try:
-            lock = sqlite3.connect(
-                self.path.with_name(self.path.name + "-lock"), timeout=self._busy_s, isolation_level=None
-            )
+            lock = sqlite3.connect(path, timeout=self._busy_s, isolation_level=None)
             _retried(lambda: lock.execute("BEGIN EXCLUSIVE"), self._busy_s)
         except sqlite3.OperationalError as error:
             if "unable to open" not in str(error) and "readonly" not in str(error):

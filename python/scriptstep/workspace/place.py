@@ -40,6 +40,10 @@ class Place:
         return (self.home.parent if self.home.name == STATE_FOLDER else self.home).name
 
 
+# What of the state folder is kept from others, and not made so by who writes there.
+_ROOMS = ("runs", "datastores", "packages", "claims", "remote")
+
+
 def inside_step() -> bool:
     """Returns: whether this process is, or was started by, a step that runs."""
     return "SCRIPTSTEP_ATTEMPT" in os.environ
@@ -121,6 +125,9 @@ def prepare_home(place: Place) -> None:
         for name, text in (("CACHEDIR.TAG", _CACHEDIR_TAG), (".gitignore", "*\n")):
             if not (home / name).exists():
                 (home / name).write_text(text, encoding="utf-8")
+        for name in _ROOMS:
+            # A state folder that the user made may be open to others.
+            (home / name).mkdir(mode=0o700, exist_ok=True)
     except OSError as error:
         raise WorkspaceException(
             f"the state folder {home} cannot be made: {error.strerror}",
