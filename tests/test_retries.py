@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from types import SimpleNamespace
@@ -232,6 +233,23 @@ def test_a_step_that_waits_for_its_next_try_takes_no_place_and_is_cancelled_with
     (step,) = submitted.find_step_run("a")
     assert (submitted.get_status(), step.get_status()) == ("Canceled", "Canceled")
     assert step.get_job_log().split() == ["try", "1"]
+    assert len(lines(project / "tries-a")) == 1
+
+
+def test_a_step_that_waits_for_a_place_for_its_next_try_is_cancelled_with_its_run(
+    flaky: Make, make_step: Make, ws: Any, heard: Heard, project: Path
+) -> None:
+    long = make_step("b", f"import time; open({str(project / 'runs')!r}, 'w').close(); time.sleep(600)")
+    submitted = Experiment(ws, "test").submit(Pipeline(ws, steps=[flaky("a", 9), long]), jobs=1, retries=1)
+    # It takes the place that the failed attempt left, for longer than the time until the next.
+    heard.wait_for(lambda e: isinstance(e, StepStarted) and e.step == "b")
+    limit = time.monotonic() + 30
+    while not (project / "runs").exists() and time.monotonic() < limit:
+        time.sleep(0.01)
+    submitted.cancel()
+    submitted.wait_for_completion(show_output=False, raise_on_error=False)
+    assert {step.name: step.get_status() for step in submitted.get_steps()} == {"a": "Canceled", "b": "Canceled"}
+    assert [(e.step, e.verdict) for e in heard.of(StepEnded)].count(("a", "cancelled")) == 1
     assert len(lines(project / "tries-a")) == 1
 
 

@@ -39,8 +39,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Planner", "StepPlan"]
 
-# Where a source directory this large is hashed and copied for each step, its owner should know.
-# Files and bytes from which on a source directory is worth a warning.
+# Files and bytes from which on a source directory is worth a warning: it is hashed, and copied for each step.
 _LARGE = (20_000, 1_000_000_000)
 _COUNTS = {
     "NodeCount": "node_count",
@@ -69,6 +68,7 @@ class StepPlan:
         reusable: Whether an earlier result may stand for it.
         newest: Id of the newest result of its key when the verdict was given.
         attempt: Number of its present or next attempt, from 1.
+        failed: How the attempt before that ended, or None.
         guards: Trees that it is handed on, with their rows before it starts.
         taker: Takes its events in.
         handle: The executor's handle, once it is submitted.
@@ -90,6 +90,7 @@ class StepPlan:
     reusable: bool = True
     newest: int = 0
     attempt: int = 1
+    failed: Status | None = None
     guards: dict[str, Any] = field(default_factory=dict)
     taker: EventTaker | None = None
     handle: str = ""
