@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-import time
+import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from types import SimpleNamespace
@@ -240,15 +240,22 @@ def test_a_step_that_waits_for_its_next_try_takes_no_place_and_is_cancelled_with
 
 
 def test_a_step_that_waits_for_a_place_for_its_next_try_is_cancelled_with_its_run(
-    flaky: Make, make_step: Make, ws: Any, heard: Heard, project: Path
+    flaky: Make, make_step: Make, ws: Any, heard: Heard, project: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    long = make_step("b", f"import time; open({str(project / 'runs')!r}, 'w').close(); time.sleep(600)")
+    real, came = Retries.due, threading.Event()
+
+    def due(self: Retries) -> list[Any]:
+        found = real(self)
+        if found:
+            came.set()
+        return found
+
+    monkeypatch.setattr(Retries, "due", due)
+    long = make_step("b", "import time; time.sleep(600)")
     submitted = Experiment(ws, "test").submit(Pipeline(ws, steps=[flaky("a", 9), long]), jobs=1, retries=1)
     # It takes the place that the failed attempt left, for longer than the time until the next.
     heard.wait_for(lambda e: isinstance(e, StepStarted) and e.step == "b")
-    limit = time.monotonic() + 30
-    while not (project / "runs").exists() and time.monotonic() < limit:
-        time.sleep(0.01)
+    assert came.wait(30)
     submitted.cancel()
     submitted.wait_for_completion(show_output=False, raise_on_error=False)
     assert {step.name: step.get_status() for step in submitted.get_steps()} == {"a": "Canceled", "b": "Canceled"}
