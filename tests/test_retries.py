@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from types import SimpleNamespace
@@ -17,6 +18,7 @@ from scriptstep.engine import retries
 from scriptstep.engine.attempt import State, Status
 from scriptstep.engine.executors import local
 from scriptstep.engine.retries import Retries
+from scriptstep.run.submission import set_defaults
 from tests.attempts import STUBBORN, is_gone_within, read_pid
 from tests.heard import Heard, lines
 
@@ -35,8 +37,10 @@ FLAKY = """
 
 
 @pytest.fixture(autouse=True)
-def quick(monkeypatch: pytest.MonkeyPatch) -> None:
+def quick(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     monkeypatch.setattr(retries, "FIRST_S", 0.01)
+    yield
+    set_defaults()  # what a command said
 
 
 @pytest.fixture
@@ -235,6 +239,30 @@ def test_a_step_that_waits_for_its_next_try_takes_no_place_and_is_cancelled_with
     assert len(lines(project / "tries-a")) == 1
 
 
+def test_a_step_that_waits_for_a_place_for_its_next_try_is_cancelled_with_its_run(
+    flaky: Make, make_step: Make, ws: Any, heard: Heard, project: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    real, came = Retries.due, threading.Event()
+
+    def due(self: Retries) -> list[Any]:
+        found = real(self)
+        if found:
+            came.set()
+        return found
+
+    monkeypatch.setattr(Retries, "due", due)
+    long = make_step("b", "import time; time.sleep(600)")
+    submitted = Experiment(ws, "test").submit(Pipeline(ws, steps=[flaky("a", 9), long]), jobs=1, retries=1)
+    # It takes the place that the failed attempt left, for longer than the time until the next.
+    heard.wait_for(lambda e: isinstance(e, StepStarted) and e.step == "b")
+    assert came.wait(30)
+    submitted.cancel()
+    submitted.wait_for_completion(show_output=False, raise_on_error=False)
+    assert {step.name: step.get_status() for step in submitted.get_steps()} == {"a": "Canceled", "b": "Canceled"}
+    assert [(e.step, e.verdict) for e in heard.of(StepEnded)].count(("a", "cancelled")) == 1
+    assert len(lines(project / "tries-a")) == 1
+
+
 def test_a_mistake_that_is_found_before_the_script_runs_is_not_tried_again(
     make_step: Make, run: Make, verdicts: Tell, heard: Heard
 ) -> None:
@@ -322,7 +350,7 @@ def test_a_time_limit_ends_what_left_the_session_and_its_parent(
         )
         finished = Experiment(ws, "test").submit(config)
         finished.wait_for_completion(show_output=False, raise_on_error=False)
-    assert "timed out after 3 s" in finished.get_details()["error"]["message"]
+    assert finished.get_details()["error"]["message"].startswith("timed out after 3 s")
     (ended,) = heard.of(StepEnded)
     assert ended.reason.startswith("timed out after 3 s")
     # Only Linux gathers orphans: see executors/warden.py.

@@ -181,12 +181,10 @@ class _Coordinator:
         try:
             while ready or to_run or self._running or self._claims or self._retries:
                 self._look_for_cancel(run)
+                done: list[str] = []
                 if self._stopping:
-                    self._stop_running(executor)
+                    done += self._stop(executor, to_run)
                     ready.clear()
-                    to_run.clear()
-                    self._claims.forget_waiting()
-                done = self._drop_retries() if self._stopping else []
                 to_run.extendleft(self._retries.due())
                 while ready and len(to_run) + len(self._running) < self._jobs * 4:
                     done += self._decide(ready.popleft(), to_run)
@@ -335,13 +333,6 @@ class _Coordinator:
         delay = self._retries.put_off(plan, status)
         console().send(StepRetried(plan.spec.name, retry, most, delay, why, self.run_id))
 
-    def _drop_retries(self) -> list[str]:
-        """Ends steps that wait for another attempt. Returns their nodes."""
-        dropped = self._retries.drop()
-        for plan, status in dropped:
-            self._stopped(plan, status)
-        return [plan.node_id for plan, _ in dropped]
-
     def _end(self, plan: StepPlan, status: Status, fault: AzureMLException | None) -> None:
         spec = plan.spec
         if status.state is State.CANCELLED:
@@ -422,10 +413,17 @@ class _Coordinator:
             run._cancel.set()
         return run._cancel.is_set()
 
-    def _stop_running(self, executor: LocalExecutor) -> None:
+    def _stop(self, executor: LocalExecutor, to_run: deque[StepPlan]) -> list[str]:
+        """Ends what runs, and lets nothing follow. Returns the nodes that had begun, and wait for another attempt."""
         for handle in self._running.keys() - self._ending:
             self._ending.add(handle)
             executor.cancel(handle)
+        begun = [*self._retries.drop(), *(plan for plan in to_run if plan.attempt > 1)]
+        for plan in begun:
+            self._stopped(plan, plan.failed)
+        to_run.clear()
+        self._claims.forget_waiting()
+        return [plan.node_id for plan in begun]
 
     def _tell_not_run(self) -> None:
         status = "Canceled" if self._cancelled else "NotStarted"

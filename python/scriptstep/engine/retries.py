@@ -25,7 +25,7 @@ class Retries:
 
     def __init__(self, most: int) -> None:
         self._most = most
-        self._waiting: list[tuple[float, StepPlan, Status]] = []
+        self._waiting: list[tuple[float, StepPlan]] = []
 
     def __len__(self) -> int:
         return len(self._waiting)
@@ -61,18 +61,18 @@ class Retries:
             How long, seconds.
         """
         delay = min(LONGEST_S, FIRST_S * 2.0 ** min(plan.attempt - 1, 30))
-        plan.attempt += 1
-        self._waiting.append((time.monotonic() + delay, plan, status))
+        plan.attempt, plan.failed = plan.attempt + 1, status
+        self._waiting.append((time.monotonic() + delay, plan))
         return delay
 
     def due(self) -> list[StepPlan]:
         """Returns: the steps whose time has come."""
         now = time.monotonic()
-        found = [plan for at, plan, _ in self._waiting if at <= now]
+        found = [plan for at, plan in self._waiting if at <= now]
         self._waiting = [one for one in self._waiting if one[0] > now]
         return found
 
-    def drop(self) -> list[tuple[StepPlan, Status]]:
-        """Returns: the steps that wait, each with how its last attempt ended; they are not tried again."""
+    def drop(self) -> list[StepPlan]:
+        """Returns: the steps that wait; they are not tried again."""
         dropped, self._waiting = self._waiting, []
-        return [(plan, status) for _, plan, status in dropped]
+        return [plan for _, plan in dropped]

@@ -64,6 +64,7 @@ class StepPlan(KeyedStep):
         row: Its step run.
         folder: Its folder.
         attempt: Number of its present or next attempt, from 1.
+        failed: How the attempt before that ended, or None.
         guards: Trees that it is handed on, with their rows before it starts.
         taker: Takes its events in.
         handle: The executor's handle, once it is submitted.
@@ -73,6 +74,7 @@ class StepPlan(KeyedStep):
     row: RunRow = field(kw_only=True)
     folder: StepFolder = field(kw_only=True)
     attempt: int = 1
+    failed: Status | None = None
     guards: dict[str, Any] = field(default_factory=dict)
     taker: EventTaker | None = None
     handle: str = ""
