@@ -9,6 +9,7 @@ import sqlite3
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -183,9 +184,7 @@ def test_the_whole_store_may_be_gone(make_step: Make, run: Make, verdicts: Tell,
     check(again, home)
 
 
-def test_damaged_files_of_a_step_run_make_it_run_again(
-    make_step: Make, run: Make, verdicts: Tell, home: Path
-) -> None:
+def test_damaged_files_of_a_step_run_make_it_run_again(make_step: Make, run: Make, verdicts: Tell, home: Path) -> None:
     before = run(make_step("only", "open('outputs/report', 'w').write('fine')"))
     (found,) = before.find_step_run("only")
     flip(ContentStore(home / "trees").content_path(found._row().artifacts) / "outputs" / "report")
@@ -322,7 +321,9 @@ def small_disk(tmp_path: Path) -> Iterator[Path]:
     """A file system of 4 MB."""
     place = tmp_path / "disk"
     place.mkdir()
-    made = subprocess.run(["mount", "-t", "tmpfs", "-o", "size=4m", "tmpfs", str(place)], capture_output=True, text=True)
+    made = subprocess.run(
+        ["mount", "-t", "tmpfs", "-o", "size=4m", "tmpfs", str(place)], capture_output=True, text=True
+    )
     if made.returncode != 0:
         pytest.skip(f"no file system can be mounted here: {made.stderr.strip() or made.stdout.strip()}")
     yield place
@@ -349,7 +350,7 @@ def pipeline(project: Path) -> Callable[..., subprocess.CompletedProcess[str]]:
     """Runs a pipeline of two commands in another process: `pipeline("a", home, before)`."""
     (project / "pipeline.py").write_text(PIPELINE)
     (project / "src").mkdir()
-    (project / "src" / "make.sh").write_text("set -e; head -c 400000 /dev/zero | tr '\\0' \"$1\" > \"$2\"\n")
+    (project / "src" / "make.sh").write_text('set -e; head -c 400000 /dev/zero | tr \'\\0\' "$1" > "$2"\n')
 
     def start(letter: str, home: Path, before: Callable[[], None] | None = None) -> subprocess.CompletedProcess[str]:
         return subprocess.run(
@@ -403,7 +404,7 @@ def test_too_few_descriptors_are_a_clear_error_and_no_harm(
 
     home, ended = tmp_path / "few", set()
     for limit in (*range(6, 40, 3), 64):
-        done = pipeline("a", home, lambda: resource.setrlimit(resource.RLIMIT_NOFILE, (limit, limit)))
+        done = pipeline("a", home, partial(resource.setrlimit, resource.RLIMIT_NOFILE, (limit, limit)))
         if "_core" in done.stderr or "encodings" in done.stderr or "ImportError" in done.stderr:
             continue  # Python itself did not get as far.
         assert done.returncode == 0 or "error: " in done.stderr, done.stderr
