@@ -101,6 +101,8 @@ def kill_and_run_again(folder: Path, kills: int, chance: random.Random) -> int:
                 among = chance.random()
                 more = [] if among < 0.6 else descendants(pid)
                 is_killed = nursery.kill(pid, *(more[:1] if among < 0.8 else more))
+                # About one in six comes to its end before: moments up to the last are tried, and few are in vain.
+                whole_s *= 1.02 if is_killed else 0.9
             if is_killed:
                 done += 1
                 in_this_turn += 1

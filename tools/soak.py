@@ -30,6 +30,11 @@ _WORK: list[tuple[str, list[str], dict[str, str]]] = [
         [*_PYTEST, "tests/test_ignore_rules.py", "-k", "random"],
         {"SCRIPTSTEP_TREES": "20000"},
     ),
+    (
+        "2,000 runs killed at random moments",
+        [*_PYTEST, "-s", "tests/test_killed_runs.py"],
+        {"SCRIPTSTEP_KILLS": "2000"},
+    ),
     ("1,000,000 files", [*_PYTEST, "tests/test_content_memory.py"], {"SCRIPTSTEP_FILES": "1000000"}),
     (
         "10,000 sequences of edits and runs against a run without reuse, and 100 with real processes",

@@ -430,6 +430,21 @@ fn reads_and_writes_that_do_a_part_or_are_interrupted_do_the_whole() {
 }
 
 #[test]
+fn what_the_disk_did_not_take_once_is_read_after_a_power_cut_whatever_it_says_later() {
+    let mut times = 0;
+    at_each_call("taken", Fault::Once(Errno::IO), |scene, digest, _, outcome, told| {
+        let Err(Error::Io { action: "sync", .. }) = outcome else { return };
+        times += 1;
+        // The system tells of what it lost one time only.
+        let fs = Faulty::of_boot("a boot");
+        scene.store(&fs).sync(&[digest]).unwrap();
+        cut_power(&scene.trees(), &Faulty::of_boot("a boot"), Loss::Zeros);
+        scene.check(digest, "the boot after", told);
+    });
+    assert_eq!(times, 1);
+}
+
+#[test]
 fn a_power_cut_after_any_call_leaves_no_torn_tree_that_is_believed() {
     let mut times = 0;
     for loss in [Loss::Empty, Loss::Cut, Loss::Zeros, Loss::Some] {

@@ -31,7 +31,8 @@ impl Store {
             return Ok(false);
         }
         let rows = self.rows(digest);
-        if self.is_settled(digest, rows.as_ref()) && rows.as_ref().is_some_and(|rows| self.is_untouched(digest, rows)) {
+        let is_settled = self.is_of_this_boot(rows.as_ref()) || self.is_synced(digest);
+        if is_settled && rows.as_ref().is_some_and(|rows| self.is_untouched(digest, rows)) {
             return Ok(true);
         }
         self.is_whole(digest, rows.as_ref(), options)
@@ -43,19 +44,26 @@ impl Store {
         if self.content_path(digest).is_err() {
             return Ok(false);
         }
+        if self.is_synced(digest) {
+            return Ok(true);
+        }
         let rows = self.rows(digest);
-        if self.is_settled(digest, rows.as_ref()) { Ok(true) } else { self.is_whole(digest, rows.as_ref(), options) }
+        if self.is_of_this_boot(rows.as_ref()) { Ok(true) } else { self.is_whole(digest, rows.as_ref(), options) }
     }
 
     fn rows(&self, digest: Digest) -> Option<Rows> {
         self.read(&self.tree(digest).join(ROWS)).ok().and_then(|bytes| Rows::decode(&bytes))
     }
 
-    /// Whether no power cut can have torn a tree.
-    fn is_settled(&self, digest: Digest, rows: Option<&Rows>) -> bool {
+    /// Whether no power cut can have torn a tree: there was none since it was stored.
+    fn is_of_this_boot(&self, rows: Option<&Rows>) -> bool {
         let boot = self.fs.boot_id();
         rows.is_some_and(|rows| !boot.is_empty() && rows.boot == boot)
-            || self.fs.stat(&self.tree(digest).join(SYNCED)).is_ok()
+    }
+
+    /// Whether no power cut can have torn a tree: it was on the disk.
+    fn is_synced(&self, digest: Digest) -> bool {
+        self.fs.stat(&self.tree(digest).join(SYNCED)).is_ok()
     }
 
     /// Reads a tree; it is set aside where it is not whole, else its records say so from now on.
