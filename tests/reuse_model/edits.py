@@ -310,20 +310,33 @@ def processes_changed(world: World, draw: Draw, prefix: bytes) -> None:
 
 
 @_edit
-def input_changed(world: World, draw: Draw, prefix: bytes) -> None:
+def input_mode_changed(world: World, draw: Draw, prefix: bytes) -> None:
     if step := _step(world, draw, lambda s: s.inputs):
+        port = one_of(draw, step.inputs)
+        port.mode = "download" if port.mode == "mount" else "mount"
+
+
+@_edit
+def input_path_changed(world: World, draw: Draw, prefix: bytes) -> None:
+    if step := _step(world, draw, lambda s: s.inputs):
+        port = one_of(draw, step.inputs)
+        paths = (f"in/{port.name}", f"/abs/{port.name}", f"in/other/{port.name}", None)
+        port.path = one_of(draw, [p for p in paths if p != port.path])
+
+
+@_edit
+def input_rewired(world: World, draw: Draw, prefix: bytes) -> None:
+    step = _step(world, draw, lambda s: s.inputs)
+    if step and world.data:
         number = draw(st.integers(0, len(step.inputs) - 1))
-        port = step.inputs[number]
-        how = one_of(draw, ("mode", "path", "origin", "order"))
-        if how == "mode":
-            port.mode = "download" if port.mode == "mount" else "mount"
-        elif how == "path":
-            paths = (None, f"in/{port.name}", f"/abs/{port.name}", f"in/other/{port.name}")
-            port.path = one_of(draw, [p for p in paths if p != port.path])
-        elif how == "order":
-            step.inputs.reverse()
-        elif world.data:
-            step.inputs[number] = new_input(draw, world, step, port.name)
+        step.inputs[number] = new_input(draw, world, step, step.inputs[number].name)
+
+
+@_edit
+def ports_reversed(world: World, draw: Draw, prefix: bytes) -> None:
+    if step := _step(world, draw):
+        step.inputs.reverse()
+        step.outputs.reverse()
 
 
 @_edit
@@ -354,13 +367,18 @@ def output_renamed(world: World, draw: Draw, prefix: bytes) -> None:
 
 
 @_edit
-def output_changed(world: World, draw: Draw, prefix: bytes) -> None:
+def output_kind_changed(world: World, draw: Draw, prefix: bytes) -> None:
     if step := _step(world, draw, lambda s: s.outputs):
         output = one_of(draw, step.outputs)
-        new = new_output(draw, step, 0)
-        output.kind = new.kind
-        output.destination = f"kept/{output.name}" if new.destination else None
-        output.registered = f"set_{output.name}" if new.registered else None
+        output.kind = one_of(draw, [k for k in ("dataset", "named", "folder", "data") if k != output.kind])
+        output.destination = output.registered = None
+
+
+@_edit
+def output_kept_elsewhere(world: World, draw: Draw, prefix: bytes) -> None:
+    if step := _step(world, draw, lambda s: any(o.kind == "dataset" for o in s.outputs)):
+        output = one_of(draw, [o for o in step.outputs if o.kind == "dataset"])
+        output.destination = None if output.destination else f"kept/{output.name}"
 
 
 @_edit

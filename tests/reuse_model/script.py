@@ -130,7 +130,7 @@ def main(argv, env, cwd, read, keep=lambda digest: None):
     own = look(cwd)
     within = [os.path.relpath(path, cwd) + "/" for path in inputs.values() if path.startswith(cwd + "/")]
     skipped = ("outputs/", "logs/", *within)
-    files = {path: entry for path, entry in own.items() if not (path + "/").startswith(skipped)}
+    files = {p: e for p, e in own.items() if e[0] != "directory" and not (p + "/").startswith(skipped)}
     if "MODEL_LOOKS_AT" in env:
         only = [argv[0], *env["MODEL_LOOKS_AT"].split(":")]
         files = {p: e for p, e in files.items() if any(p == o or p.startswith(o + "/") for o in only)}
