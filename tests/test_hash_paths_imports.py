@@ -206,3 +206,19 @@ def test_declaring_it_loads_nothing_of_the_engine() -> None:
     code = "import sys; from scriptstep import PythonScriptStep as P; P('a.py', hash_paths='imports')"
     code += "; print([m for m in sys.modules if m.startswith(('scriptstep.engine', 'scriptstep.history'))])"
     assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True).stdout == "[]\n"
+
+
+def test_a_stored_file_that_cannot_be_read_stops_the_run_and_is_stored_anew(
+    step: Make, run: Make, verdicts: Tell, home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from scriptstep.engine import import_closure
+
+    run(step({"main.py": "import a", "a.py": "", "other.py": ""}))
+    monkeypatch.setattr(import_closure, "_read", {})
+    for file in home.glob("trees/??/*/content/a.py"):
+        if (file.parent / "other.py").exists():
+            file.unlink()
+    stopped = run(step({}))
+    assert stopped.get_status() == "Failed"
+    assert "a.py of stored tree" in str(stopped._row().error["message"])
+    assert verdicts(run(step({}))) == {"only": "reused"}

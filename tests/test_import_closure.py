@@ -307,6 +307,12 @@ def test_what_is_usual_is_clear(tmp_path: Path) -> None:
     assert closure_of(tmp_path) == Closure(frozenset({b"main.py", b"pkg/__init__.py"}))
 
 
+def test_texts_that_name_nothing_do_no_harm(tmp_path: Path) -> None:
+    code = "from pkg import *\nprint('\\ud800.py', '.', '/', 'no/such.py', __import__('pkg.none'))"
+    write(tmp_path, {**PACKAGE, "main.py": code, "pkg/__init__.py": "__all__ = ['\\ud800', '', '..', '/', 'a', 'a.b']"})
+    assert names(closure_of(tmp_path)) == {"main.py", "pkg/__init__.py", "pkg/a.py"}
+
+
 def test_each_file_is_read_once(tmp_path: Path) -> None:
     write(tmp_path, {"main.py": "import a, b  # once", "a.py": "import b  # once", "b.py": "import a  # once"})
     read: list[bytes] = []

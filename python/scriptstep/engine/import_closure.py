@@ -261,7 +261,7 @@ class _Walk:
                 self._run_module(program)
             for text in found.files:
                 parts = [part for part in text.split("/") if part not in ("", ".", "..")]
-                for path in self._sources.named("/".join(parts).encode("utf-8", "surrogateescape")):
+                for path in self._sources.named("/".join(parts).encode("utf-8", "replace")):
                     self.start(path)
         self._keep_bare_folders()
 
@@ -328,7 +328,7 @@ class _Walk:
         """Looks for a module in some folders as Python does: package, compiled, source; a namespace last of all."""
         portions: list[bytes] = []
         for folder in folders:
-            base = posixpath.join(folder, name.encode("utf-8", "surrogateescape"))
+            base = posixpath.join(folder, name.encode("utf-8", "replace"))
             inside = self._sources.folder(base)
             if inside is not None and (found := self._source(posixpath.join(base, b"__init__"))) is not None:
                 return _Module(*found, (base,))
