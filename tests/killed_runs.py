@@ -121,9 +121,9 @@ class Nursery:
         """Returns: the exit code of a run, when it has ended."""
         return self._order(kill=[], wait=pid)
 
-    def kill(self, pid: int, *more: int) -> bool:
-        """Kills a run, and more processes with it. Returns whether it had not ended by itself."""
-        return self._order(kill=[pid, *more], wait=pid) < 0
+    def kill(self, pid: int, *more: int) -> int:
+        """Kills a run, and more processes with it. Returns its exit code: it may have come to its end before."""
+        return self._order(kill=[pid, *more], wait=pid)
 
     def _order(self, **order: Any) -> int:
         assert self._process.stdin is not None and self._process.stdout is not None

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import random
 import shutil
+import signal
 import sqlite3
 import sys
 import time
@@ -87,30 +88,31 @@ def kill_and_run_again(folder: Path, kills: int, chance: random.Random) -> int:
     nursery = Nursery(folder)
     home, trees = nursery.home, folder / "state" / "trees"
     try:
-        began = time.monotonic()
-        assert nursery.finish(nursery.start("first")) == 0, nursery.log.read_text()
-        whole_s = time.monotonic() - began
+        for name in ("first", "second"):
+            began = time.monotonic()
+            assert nursery.finish(nursery.start(name)) == 0, nursery.log.read_text()
+            whole_s = time.monotonic() - began
         done = ended = in_this_turn = 0
         before = max(recorded(home))
-        while done < kills:
+        while done < kills or in_this_turn:
             was_done, turn = recorded(home, before), f"turn {ended}"
             pid = nursery.start(turn)
-            is_killed = False
-            if in_this_turn < BEFORE_ONE_ENDS:
+            code: int | None = None
+            if in_this_turn < BEFORE_ONE_ENDS and done < kills:
                 time.sleep(chance.uniform(0, whole_s * (1 - len(was_done) / (len(STEPS) + 1))))
                 among = chance.random()
                 more = [] if among < 0.6 else descendants(pid)
-                is_killed = nursery.kill(pid, *(more[:1] if among < 0.8 else more))
+                code = nursery.kill(pid, *(more[:1] if among < 0.8 else more))
                 # About one in six comes to its end before: moments up to the last are tried, and few are in vain.
-                whole_s *= 1.02 if is_killed else 0.9
-            if is_killed:
+                whole_s *= 0.9 if code == 0 else 1.02
+            if code == -signal.SIGKILL:
                 done += 1
                 in_this_turn += 1
                 assert left_alive(home, 20) == []
                 check_history(home, before)
                 continue
             # It is let go on to its end, or was faster than its killer.
-            assert in_this_turn < BEFORE_ONE_ENDS or nursery.finish(pid) == 0, nursery.log.read_text()
+            assert (nursery.finish(pid) if code is None else code) == 0, nursery.log.read_text()
             check_last_run(home, turn, set(was_done.values()))
             assert os.listdir(trees / ".tmp") == []
             assert not list(home.glob("runs/*/*/code")), "working copies that nobody will use"
