@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from scriptstep.history import History, RunRow
     from scriptstep.workspace.place import Place
 
-__all__ = ["cancel_run", "history_here", "list_runs", "print_logs", "status_of_run"]
+__all__ = ["cancel_run", "history_here", "list_runs", "one_run", "print_logs", "status_of_run"]
 
 _JSON_VERSION = 1
 _CANCEL_S = 20.0
@@ -93,7 +93,7 @@ def print_logs(run: str, step: str | None, rank: int | None) -> int:
     """
     from scriptstep.run.files import logs_of
 
-    place, history, row = _one_run(run)
+    place, history, row = one_run(run)
     steps = [row] if row.kind != "pipeline" else list(reversed(history.runs(parent=row.id, kind="step")))
     if step is not None:
         steps = [s for s in steps if s.name == step]
@@ -141,7 +141,7 @@ def cancel_run(run: str) -> int:
         NotRegisteredError: There is no such run.
         UserErrorException: It is the run of a step.
     """
-    place, history, row = _one_run(run)
+    place, history, row = one_run(run)
     if row.kind == "step":
         above = (row.parent or "")[:4]
         raise UserErrorException(
@@ -183,7 +183,18 @@ def history_here() -> tuple[Place, History | None]:
     return place, open_history(place)
 
 
-def _one_run(prefix: str) -> tuple[Place, History, RunRow]:
+def one_run(prefix: str) -> tuple[Place, History, RunRow]:
+    """Finds a run as people name it.
+
+    Args:
+        prefix: Its id, or the first characters.
+
+    Returns:
+        The place, its history, and the run.
+
+    Raises:
+        NotRegisteredError: There is none, or there are several.
+    """
     place, history = history_here()
     found = history.find_run(prefix.lower()) if history and prefix else []
     exact = [row for row in found if row.id == prefix]

@@ -5,6 +5,7 @@ from __future__ import annotations
 from scriptstep.history.pipelines import PipelineRecords
 from scriptstep.history.registered import RegisteredRecords
 from scriptstep.history.results import ResultRecords
+from scriptstep.history.retention import Holding, RetentionRecords
 from scriptstep.history.rows import (
     ComputeRow,
     DatasetRow,
@@ -28,6 +29,7 @@ __all__ = [
     "DatastoreRow",
     "EnvironmentRow",
     "History",
+    "Holding",
     "MetricRow",
     "ModelRow",
     "PipelineRow",
@@ -40,7 +42,7 @@ __all__ = [
 ]
 
 
-class History(RunRecords, ResultRecords, RegisteredRecords, PipelineRecords):
+class History(RunRecords, ResultRecords, RegisteredRecords, PipelineRecords, RetentionRecords):
     """The history of one state folder. One object a process, used by any of its threads.
 
     Args:

@@ -38,14 +38,18 @@ __all__ = [
     "load",
 ]
 
-VERSION = 2
+VERSION = 3
 
 _PIPELINES = """CREATE TABLE pipelines (
     seq INTEGER PRIMARY KEY, workspace TEXT NOT NULL, id TEXT NOT NULL UNIQUE, kind TEXT NOT NULL, name TEXT NOT NULL,
     status TEXT NOT NULL, created TEXT NOT NULL, document TEXT NOT NULL
 )"""
+_PINS = "CREATE TABLE pins (run TEXT PRIMARY KEY, created TEXT NOT NULL) WITHOUT ROWID"
 # What a history of a version lacks that the next one has.
-MIGRATIONS: dict[int, tuple[str, ...]] = {1: (_PIPELINES,)}
+MIGRATIONS: dict[int, tuple[str, ...]] = {
+    1: (_PIPELINES,),
+    2: (_PINS, "ALTER TABLE results ADD COLUMN collected TEXT"),
+}
 
 # `seq` counts up, so that "newest first" does not hang on the clock. Trees and runs are named by text, not by foreign
 # keys: a tree is no row, and a run's parent may have been recorded by another process in a transaction of its own.
@@ -89,7 +93,7 @@ CREATE TABLE results (
     id INTEGER PRIMARY KEY AUTOINCREMENT, workspace TEXT NOT NULL, key TEXT NOT NULL, step_name TEXT NOT NULL,
     run TEXT NOT NULL REFERENCES runs (id), created TEXT NOT NULL, outputs TEXT NOT NULL, artifacts TEXT,
     document TEXT NOT NULL, conditions TEXT NOT NULL, effects TEXT NOT NULL, reusable INTEGER NOT NULL,
-    duration_s REAL NOT NULL
+    duration_s REAL NOT NULL, collected TEXT
 );
 CREATE INDEX results_by_key ON results (workspace, key);
 CREATE INDEX results_by_step ON results (workspace, step_name);
@@ -126,6 +130,7 @@ CREATE TABLE datastores (
 );
 CREATE TABLE acknowledgements (event TEXT PRIMARY KEY, result TEXT NOT NULL, time TEXT NOT NULL) WITHOUT ROWID;
 {_PIPELINES};
+{_PINS};
 """
 TABLES = frozenset(
     [
@@ -146,6 +151,7 @@ TABLES = frozenset(
         "datastores",
         "acknowledgements",
         "pipelines",
+        "pins",
     ]
 )
 

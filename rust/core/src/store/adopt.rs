@@ -99,14 +99,14 @@ impl Store {
     }
 
     fn appear_once(&self, temporary: &mut Temporary<'_>, manifest: &Manifest, rows: &[Option<Row>]) -> Result<()> {
-        if self.content_path(manifest.digest()).is_ok() { Ok(()) } else { self.appear(temporary, manifest, rows) }
+        if self.hold(manifest.digest())? { Ok(()) } else { self.appear(temporary, manifest, rows) }
     }
 
     /// For what cannot be moved: what links that lead out point at, and what lies on another device.
     fn copy_and_remove(&self, path: &Path, options: &Options) -> Result<Manifest> {
         let fs = self.fs.as_ref();
         let scan = scan_opened(fs, path, options)?;
-        if self.content_path(scan.manifest.digest()).is_err() {
+        if !self.hold(scan.manifest.digest())? {
             self.copy_in(&scan, None, options)?;
         }
         let removed = match fs.stat(path).map(|stat| stat.kind) {

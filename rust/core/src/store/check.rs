@@ -2,6 +2,8 @@
 
 use std::collections::HashSet;
 use std::path::PathBuf;
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use crate::digest::Digest;
 use crate::error::{Error, Result};
@@ -9,9 +11,10 @@ use crate::fs::Stat;
 use crate::manifest::{Change, Manifest};
 use crate::scan::{Options, scan_tree};
 use crate::store::rows::Rows;
-use crate::store::{CONTENT, ROWS, SYNCED, Store, below};
+use crate::store::{ROWS, SYNCED, Store, below};
+use crate::threads::{self, lock, on_threads};
 
-const DAMAGED: &str = ".damaged";
+pub(super) const DAMAGED: &str = ".damaged";
 
 /// What every file and folder of a tree was at one moment.
 #[derive(Debug, Clone)]
@@ -25,7 +28,7 @@ impl Store {
     /// A damaged tree cannot be set aside.
     pub fn ensure(&self, digest: Digest, options: &Options) -> Result<bool> {
         let tree = self.tree(digest);
-        if self.fs.stat(&tree.join(CONTENT)).is_err() {
+        if !self.hold(digest)? {
             return Ok(false);
         }
         if self.fs.stat(&tree.join(SYNCED)).is_ok() {
@@ -64,6 +67,34 @@ impl Store {
         let implied = folders_above(&manifest);
         let unlisted = |change: &&Change| !matches!(change, Change::Added(path) if implied.contains(&path[..]));
         Ok(manifest.diff(&found).iter().filter(unlisted).map(told).collect())
+    }
+
+    /// Reads every tree, several at a time; gives those that are not as their manifests list them, and what is not.
+    ///
+    /// # Errors
+    /// The store cannot be listed.
+    pub fn verify_all(&self, options: &Options) -> Result<Vec<(Digest, Vec<String>)>> {
+        let digests = self.digests()?;
+        let (next, damaged) = (AtomicUsize::new(0), Mutex::new(Vec::new()));
+        let cores = threads::available();
+        // Of many trees each is read by one thread; of a few, by all (0) of them.
+        let each = Options { threads: usize::from(digests.len() >= 2 * cores), ..*options };
+        let work = || {
+            while let Some(digest) = digests.get(next.fetch_add(1, Ordering::Relaxed)) {
+                match self.verify(*digest, &each) {
+                    Ok(told) if told.is_empty() => {}
+                    Ok(told) => lock(&damaged).push((*digest, told)),
+                    Err(Error::Missing(_)) if self.fs.stat(&self.tree(*digest)).is_err() => {}
+                    Err(Error::Missing(_)) => lock(&damaged).push((*digest, vec!["its content is missing".to_owned()])),
+                    Err(error) => return Err(error),
+                }
+            }
+            Ok(())
+        };
+        on_threads(cores, work, || next.store(digests.len(), Ordering::Relaxed))?;
+        let mut damaged = std::mem::take(&mut *lock(&damaged));
+        damaged.sort_unstable();
+        Ok(damaged)
     }
 
     /// Remembers what a tree's files are, before it is handed on.

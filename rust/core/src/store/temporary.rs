@@ -1,5 +1,6 @@
 //! Folders in which trees are made; those of dead processes are swept.
 
+use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -7,7 +8,7 @@ use crate::error::{Error, Result};
 use crate::fs::Fs;
 use crate::store::Store;
 
-const FOLDER: &str = ".tmp";
+pub(super) const FOLDER: &str = ".tmp";
 
 /// A folder of its own, removed when it is dropped.
 pub(super) struct Temporary<'a> {
@@ -71,16 +72,19 @@ fn open(path: &str) -> Option<std::fs::File> {
 
 /// Removes what processes that are gone left.
 fn sweep(fs: &dyn Fs, folder: &Path) {
-    // Where processes cannot be told apart, nothing is swept: a folder too many costs less than a live one too few.
+    for name in fs.list(folder).unwrap_or_default().iter().filter(|name| is_left(name)) {
+        let _ = fs.remove_all(&folder.join(name));
+    }
+}
+
+/// Whether a name is one that a process gave which is gone.
+pub(super) fn is_left(name: &OsStr) -> bool {
+    // Where processes cannot be told apart, none is: a folder too many costs less than a live one too few.
     if started(std::process::id()).is_none() {
-        return;
+        return false;
     }
-    for name in fs.list(folder).unwrap_or_default() {
-        let text = name.to_string_lossy();
-        let mut parts = text.split('-');
-        let (pid, start) = (parts.next().and_then(|pid| pid.parse().ok()), parts.next());
-        if pid.and_then(started).as_deref() != start {
-            let _ = fs.remove_all(&folder.join(&name));
-        }
-    }
+    let text = name.to_string_lossy();
+    let mut parts = text.split('-');
+    let (pid, start) = (parts.next().and_then(|pid| pid.parse().ok()), parts.next());
+    pid.and_then(started).as_deref() != start
 }
