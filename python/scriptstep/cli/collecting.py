@@ -181,7 +181,7 @@ def _as_json(plan: Plan, caches: list[CachedFile]) -> dict[str, Any]:
             for loss in plan.losses
         ],
         "orphans": {"trees": plan.orphans, "bytes": plan.orphan_bytes},
-        "leftovers": [{"kind": left.kind, "path": left.path, "bytes": left.bytes} for left in plan.leftovers],
+        "leftovers": [{"kind": left.kind, "path": str(left.path), "bytes": left.bytes} for left in plan.leftovers],
         "caches": [{"kind": cached.kind, "path": str(cached.path), "bytes": cached.bytes} for cached in caches],
         "kept": dict(plan.kept),
         "bytes_before": plan.bytes_before,

@@ -113,6 +113,7 @@ def choose(store: ContentStore, history: History, home: Path, limits: Limits) ->
         plan.orphans += 1
         plan.orphan_bytes += census.take_out(digest)
         plan.trees.add(digest)
+    dropped: list[tuple[Holding, int]] = []
     for held in holdings:
         reason = (
             _kept_because(held, pinned, under_way, registered)
@@ -127,10 +128,12 @@ def choose(store: ContentStore, history: History, home: Path, limits: Limits) ->
             needed[tree] -= 1
             if not needed[tree] and tree in census.ages:
                 gone.add(tree)
-        freed = sum(census.take_out(tree) for tree in gone)
+        dropped.append((held, sum(census.take_out(tree) for tree in gone)))
         plan.trees |= gone
-        if gone:
-            plan.losses.append(Loss(held, freed, bool(gone & held.needs)))
+    # A tree goes with the last that needs it, and all that needed it lose it.
+    plan.losses = [
+        Loss(held, freed, bool(held.needs & plan.trees)) for held, freed in dropped if held.trees & plan.trees
+    ]
     plan.bytes_after = census.total + rest
     return plan
 
