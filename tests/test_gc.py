@@ -33,11 +33,15 @@ def step(make_step: Make, name: str, text: str) -> Any:
     return make_step(name, WRITE, arguments=[out, text], outputs=[out])
 
 
-def gc(*options: str, grace: str = "0s") -> int:
-    """Collects, as though the process that ran the pipelines, which is this one, were gone."""
+def forget_leases() -> None:
     close_catalogs()
     for lease in (Path(os.environ["SCRIPTSTEP_HOME"]) / "trees" / ".leases").glob("*"):
         lease.unlink()
+
+
+def gc(*options: str, grace: str = "0s") -> int:
+    """Collects, as though the process that ran the pipelines, which is this one, were gone."""
+    forget_leases()
     return main(["gc", "--grace", grace, *options])
 
 
@@ -129,6 +133,7 @@ def test_a_dry_run_tells_the_same_and_changes_nothing(
     run(step(make_step, "one", "a"))
     age(home, 40)
     (home / "trees" / ".tmp" / "1-2-3").mkdir(parents=True)
+    forget_leases()
     before = listing(home)
     dry = told(capsys, "--keep", "30d", "--dry-run")
     assert listing(home) == before
@@ -239,15 +244,29 @@ def test_another_workspace_of_the_same_home_keeps_what_it_needs(
 def test_what_a_living_process_relies_on_stays_and_is_told(
     make_step: Make, run: Make, verdicts: Tell, home: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    run(step(make_step, "one", "a"))
+    digest = output_of(run(step(make_step, "one", "a")), "one")
     age(home, 40)
     before = trees(home)
+    mine = ContentStore(home / "trees")
+    assert mine.ensure(digest)
     capsys.readouterr()
     assert main(["gc", "--keep", "1d", "--grace", "0s", "--json"]) == 0
     found = json.loads(capsys.readouterr().out)
     assert found["lost"] == [] and found["kept"] == {"relied on by a process that runs": 1}
     assert trees(home) == before
     assert verdicts(run(step(make_step, "one", "a"))) == {"one": "reused"}
+
+
+def test_all_results_that_share_a_tree_lose_it_together(
+    make_step: Make, run: Make, verdicts: Tell, home: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A tree goes with the last result that needs it, and those before it are not to be believed whole."""
+    for name in ("one", "two", "three"):
+        run(step(make_step, name, "the same"), regenerate_outputs=True)
+    age(home, 40)
+    found = told(capsys, "--keep", "30d")
+    assert {loss["name"] for loss in found["lost"] if loss["kind"] == "result"} == {"one", "two", "three"}
+    assert trees(home) == set() and main(["verify"]) == 0
 
 
 def test_the_young_stay(make_step: Make, run: Make, home: Path, capsys: pytest.CaptureFixture[str]) -> None:
