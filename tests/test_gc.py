@@ -215,6 +215,33 @@ def test_what_is_pinned_or_registered_stays(
     assert [loss["name"] for loss in told(capsys, "--keep", "1d")["lost"] if loss["kind"] == "result"] == ["one"]
 
 
+def test_a_step_whose_registered_model_is_gone_is_not_reused(
+    ws: Any, make_step: Make, run: Make, verdicts: Tell, home: Path
+) -> None:
+    code = """
+        import pathlib
+        from azureml.core import Model, Run
+        pathlib.Path("m.bin").write_text("model")
+        Model.register(Run.get_context().experiment.workspace, "m.bin", "mine")
+    """
+    run(make_step("one", code))
+    digest = ws._catalog.model("mine").digest
+    shutil.rmtree(home / "trees" / digest[:2] / digest[2:])
+    assert verdicts(run(make_step("one", code))) == {"one": "ran"}
+    assert ContentStore(home / "trees").ensure(digest)
+
+
+def test_a_history_of_the_version_before_is_taken_over(make_step: Make, run: Make, home: Path) -> None:
+    done = run(step(make_step, "one", "a"))
+    close_catalogs()
+    with sqlite3.connect(home / "history.db") as database:
+        database.execute("DROP TABLE pins")
+        database.execute("ALTER TABLE results DROP COLUMN collected")
+        database.execute("UPDATE schema SET version = 2")
+    database.close()
+    assert main(["pin", done.id]) == 0 and main(["gc"]) == 0
+
+
 def test_a_published_pipeline_can_be_submitted_after_everything_else_went(
     ws: Any, make_step: Make, run: Make, home: Path, project: Path
 ) -> None:

@@ -31,6 +31,11 @@ _WORK: list[tuple[str, list[str], dict[str, str]]] = [
         {"SCRIPTSTEP_TREES": "20000"},
     ),
     ("1,000,000 files", [*_PYTEST, "tests/test_content_memory.py"], {"SCRIPTSTEP_FILES": "1000000"}),
+    (
+        "2,000 rounds of collecting beside everything else",
+        [*_PYTEST, "tests/test_gc_race.py"],
+        {"SCRIPTSTEP_ROUNDS": "2000"},
+    ),
     ("ten minutes of each fuzz target", [sys.executable, "tools/fuzz.py", "--seconds", "600"], {}),
 ]
 
