@@ -377,7 +377,7 @@ def test_a_sound_store_is_sound(make_step: Make, run: Make, capsys: pytest.Captu
     run(step(make_step, "one", "a"))
     capsys.readouterr()
     assert main(["verify"]) == 0
-    assert capsys.readouterr().out.startswith("all sound: 3 trees, ")
+    assert capsys.readouterr().out.startswith("all sound: 3 trees read in ")
 
 
 def test_damage_is_named_with_its_step_and_set_aside_on_request(

@@ -263,7 +263,7 @@ def test_the_command_line_lists_and_submits(ws: Workspace, make_step: Make, caps
         assert told in capsys.readouterr().err
 
 
-def test_a_history_of_the_version_before_is_taken_over(ws: Workspace, home: Path, make_step: Make) -> None:
+def test_a_history_of_the_first_version_is_taken_over(ws: Workspace, home: Path, make_step: Make) -> None:
     import sqlite3
 
     from scriptstep.workspace.catalog import close_catalogs
@@ -272,6 +272,8 @@ def test_a_history_of_the_version_before_is_taken_over(ws: Workspace, home: Path
     close_catalogs()
     with sqlite3.connect(home / "history.db") as connection:
         connection.execute("DROP TABLE pipelines")
+        connection.execute("DROP TABLE pins")
+        connection.execute("ALTER TABLE results DROP COLUMN collected")
         connection.execute("UPDATE schema SET version = 1")
     connection.close()
     again = Workspace.from_config()

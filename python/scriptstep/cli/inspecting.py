@@ -43,16 +43,14 @@ def verify(*, with_setting_aside: bool, as_json: bool) -> int:
     place, history = history_here()
     store = ContentStore(place.home / TREES)
     began = time.monotonic()
-    told = _Progress()
-    found = inspect(store, history, told)
+    found = inspect(store, history, _Progress())
     moved = set_aside(found, store, history) if with_setting_aside else {}
     if as_json:
         emit(json.dumps({"version": _JSON_VERSION, **_as_json(found, moved)}, indent=2))
         return 0 if found.is_sound else 1
     _tell(found, moved)
-    read = f"{count(found.trees, 'tree')}, {count(told.files, 'file')}, {size(told.bytes)} read"
     verdict = "all sound" if found.is_sound else "not sound"
-    emit(f"{verdict}: {read} in {duration(time.monotonic() - began)}")
+    emit(f"{verdict}: {count(found.trees, 'tree')} read in {duration(time.monotonic() - began)}")
     if not found.is_sound and not with_setting_aside and (found.damaged or found.missing):
         notice(
             "what is damaged is noticed before it is used, and its step runs again",
@@ -65,11 +63,9 @@ class _Progress:
     """Tells every few seconds how far it has come."""
 
     def __init__(self) -> None:
-        self.files = self.bytes = 0
         self._next = time.monotonic() + _TELL_S
 
     def __call__(self, files: int, read: int) -> None:
-        self.files, self.bytes = files, read
         if time.monotonic() >= self._next:
             self._next = time.monotonic() + _TELL_S
             notice(f"read {count(files, 'file')}, {size(read)}", once=False)

@@ -185,7 +185,9 @@ def _not_asked(held: Holding, limits: Limits, left: int) -> str | None:
         return None
     if limits.max_bytes is not None and left > limits.max_bytes:
         return None
-    return "used lately enough" if limits.keep_s is not None else "no limit says otherwise"
+    if limits.keep_s is not None:
+        return "used lately enough"
+    return "as no limit was given" if limits.max_bytes is None else "as there is room"
 
 
 def _age_s(stamp: str) -> float:
