@@ -411,3 +411,25 @@ def test_a_tree_that_is_gone_is_missed(
     assert main(["verify", "--json"]) == 1
     found = json.loads(capsys.readouterr().out)
     assert [(held["name"], held["trees"]) for held in found["missing"]] == [("one", [digest])]
+
+
+# Caches.
+
+
+def test_what_was_fetched_goes_unless_a_process_reads_from_the_same_store(tmp_path: Path) -> None:
+    from scriptstep.data.held import hold
+    from scriptstep.engine.caches import old_caches, remove_caches
+
+    names = ["remote/one-1/v1/deep/a", "remote/two-2/v1/b", "remote/two-2/put/record", "stat/abc", "stat/now"]
+    for name in names:
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).write_text("x")
+    assert old_caches(tmp_path, 3600) == []
+    old = old_caches(tmp_path, 0)
+    assert {str(file.path.relative_to(tmp_path)) for file in old} == {names[0], names[1], names[3]}
+    hold(tmp_path / "remote" / "two-2")
+    gone = remove_caches(old, tmp_path)
+    assert {str(file.path.relative_to(tmp_path)) for file in gone} == {names[0], names[3]}
+    assert [name for name in names if (tmp_path / name).exists()] == [names[1], names[2], names[4]]
+    assert not (tmp_path / "remote" / "one-1" / "v1").exists()
+    assert (tmp_path / "remote" / "two-2" / ".lock").stat().st_mode & 0o777 == 0o600
