@@ -199,6 +199,10 @@ def test_help_names_every_command_and_nothing_else() -> None:
         "cancel",
         "files",
         "doctor",
+        "gc",
+        "pin",
+        "unpin",
+        "verify",
         "published",
         "data",
     ]

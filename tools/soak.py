@@ -41,6 +41,11 @@ _WORK: list[tuple[str, list[str], dict[str, str]]] = [
         [*_PYTEST, "tests/test_reuse_model.py"],
         {"SCRIPTSTEP_SEQUENCES": "10000", "SCRIPTSTEP_REAL_SEQUENCES": "100"},
     ),
+    (
+        "2,000 rounds of collecting beside everything else",
+        [*_PYTEST, "tests/test_gc_race.py"],
+        {"SCRIPTSTEP_ROUNDS": "2000"},
+    ),
     ("ten minutes of each fuzz target", [sys.executable, "tools/fuzz.py", "--seconds", "600"], {}),
 ]
 

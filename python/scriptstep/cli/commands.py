@@ -7,8 +7,8 @@ import os
 import sys
 from collections.abc import Callable, Sequence
 
+from scriptstep.cli import keeping, planning
 from scriptstep.cli.command_table import Act, CommandTable
-from scriptstep.cli.planning import PLACES, add_commands, split
 from scriptstep.console import configure, report
 from scriptstep.errors import AzureMLException
 
@@ -48,8 +48,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     script: list[str] = []
     if given[:1] == ["run"]:
         given, script = _split(given)
-    elif given[:1] and given[0] in PLACES:
-        given, script = split(given)
+    elif given[:1] and given[0] in planning.PLACES:
+        given, script = planning.split(given)
     options = _parser().parse_args(given)
     if options.command == "run" and (not script or script in (["-m"], ["--"])):
         _parser().parse_args(["run", "--need-a-file"])
@@ -145,7 +145,7 @@ def _parser() -> argparse.ArgumentParser:
     runs.add_argument("--experiment", metavar="NAME", help="only those of this experiment")
     runs.add_argument("--json", action="store_true", help="print them as JSON (see below)")
 
-    add_commands(table)
+    planning.add_commands(table)
 
     logs = add("logs", "print what the steps of a run printed", _print_logs)
     logs.add_argument("run", metavar="RUN", help="id of a run, or its first characters")
@@ -182,6 +182,7 @@ def _parser() -> argparse.ArgumentParser:
     doctor.add_argument("path", metavar="PATH", help="a .py file, a notebook or a folder")
     doctor.add_argument("--json", action="store_true", help="print it as JSON (see below)")
 
+    keeping.add_commands(table)
     published = table.group(
         "published",
         "list published pipelines, or submit one",

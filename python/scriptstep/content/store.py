@@ -19,6 +19,8 @@ Guard = _core.Guard
 class ContentStore:
     """A folder of whole trees, each under the digest of its manifest; each is there whole or not at all.
 
+    A tree that this object kept, found or gave the path of is not collected while the object and its process live.
+
     Args:
         root: The folder; made when it is first written to.
     """
@@ -115,6 +117,10 @@ class ContentStore:
         """
         return self._core.ensure(digest)
 
+    def digests(self) -> list[str]:
+        """Returns: the digests of all trees, sorted."""
+        return self._core.digests()
+
     def content_path(self, digest: str) -> Path:
         """Returns: the folder or file that a tree's content is.
 
@@ -160,6 +166,17 @@ class ContentStore:
             TreeMissing: There is no such tree.
         """
         return self._core.verify(digest)
+
+    def verify_all(self, *, on_progress: OnProgress | None = None) -> dict[str, list[str]]:
+        """Reads every tree, several at a time.
+
+        Args:
+            on_progress: As of `scan`.
+
+        Returns:
+            Digest to what is not as its manifest lists it, of those where something is not.
+        """
+        return dict(self._core.verify_all(on_progress))
 
     def guard(self, digest: str) -> Guard:
         """Remembers what a tree's files are, before it is handed on.

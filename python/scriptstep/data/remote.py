@@ -19,6 +19,7 @@ from pathlib import Path
 from threading import Event
 from typing import Any
 
+from scriptstep.data.held import hold
 from scriptstep.data.transfer import Job, TransferCancelled, aside, transfer
 from scriptstep.errors import AzureMLException, UserErrorException
 
@@ -134,6 +135,7 @@ class RemoteStore:
         Raises:
             UserErrorException: One cannot be fetched, or is no longer what was listed.
         """
+        hold(self._cache)
         missing = [file for file in files if not _is_whole(self.local(file), file.size)]
         jobs = [Job(partial(self._fetch, file), file.size) for file in missing]
         transfer(jobs, f"download from {self.what}", _THREADS)
@@ -243,6 +245,7 @@ class RemoteStore:
 
     def _read(self, path: str, changed: float | None) -> RemoteFile:
         """Fetches a file whose version the store does not tell: its digest is its stamp."""
+        hold(self._cache)
         made = self._got(path, self._cache / "new" / path.rpartition("/")[2], Event())
         try:
             with made.open("rb") as content:

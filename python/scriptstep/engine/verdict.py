@@ -97,6 +97,8 @@ def broken_condition(result: ResultRow, now: Conditions, store: ContentStore) ->
     Returns:
         The first reason found, or None where it may be used.
     """
+    if result.collected is not None:
+        return f"its outputs were collected on {result.collected[:10]}"
     after = result.conditions.get("after", [])
     for (name, attempt), recorded in zip(now.after, after, strict=False):
         if attempt != recorded:
@@ -111,6 +113,9 @@ def broken_condition(result: ResultRow, now: Conditions, store: ContentStore) ->
             return f"its stored output {port} is gone or damaged"
     if result.artifacts is not None and not store.ensure(result.artifacts):
         return "its stored files are gone or damaged"
+    for effect in result.effects:
+        if "tree" in effect and not store.ensure(effect["tree"]):
+            return f"what it {'registered' if effect['do'] == 'register_model' else 'uploaded'} is gone or damaged"
     return None
 
 

@@ -6,6 +6,7 @@ from scriptstep.history.acceptances import AcceptanceRecords
 from scriptstep.history.pipelines import PipelineRecords
 from scriptstep.history.registered import RegisteredRecords
 from scriptstep.history.results import ResultRecords
+from scriptstep.history.retention import Holding, RetentionRecords
 from scriptstep.history.rows import (
     AcceptanceRow,
     ComputeRow,
@@ -31,6 +32,7 @@ __all__ = [
     "DatastoreRow",
     "EnvironmentRow",
     "History",
+    "Holding",
     "MetricRow",
     "ModelRow",
     "PipelineRow",
@@ -43,7 +45,7 @@ __all__ = [
 ]
 
 
-class History(RunRecords, ResultRecords, RegisteredRecords, PipelineRecords, AcceptanceRecords):
+class History(RunRecords, ResultRecords, RegisteredRecords, PipelineRecords, AcceptanceRecords, RetentionRecords):
     """The history of one state folder. One object a process, used by any of its threads.
 
     Args:

@@ -151,6 +151,7 @@ class ResultRow:
         effects: What is done again when it is.
         reusable: Whether it may be reused at all.
         duration_s: How long the attempt took, seconds.
+        collected: When its trees were collected, so that it cannot be used again; None where they were not.
     """
 
     id: int
@@ -166,6 +167,7 @@ class ResultRow:
     effects: list[dict[str, Any]]
     reusable: bool
     duration_s: float
+    collected: str | None = None
 
 
 @dataclass(frozen=True)

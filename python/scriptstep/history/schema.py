@@ -50,8 +50,12 @@ _ACCEPTANCES = """CREATE TABLE acceptances (
     workspace TEXT NOT NULL, key TEXT NOT NULL, stands_for TEXT NOT NULL, step_name TEXT NOT NULL,
     because TEXT NOT NULL, accepted_by TEXT NOT NULL, created TEXT NOT NULL, PRIMARY KEY (workspace, key)
 )"""
+_PINS = "CREATE TABLE pins (run TEXT PRIMARY KEY, created TEXT NOT NULL) WITHOUT ROWID"
 # What a history of a version lacks that the next one has.
-MIGRATIONS: dict[int, tuple[str, ...]] = {1: (_PIPELINES,), 2: (_ACCEPTANCES,)}
+MIGRATIONS: dict[int, tuple[str, ...]] = {
+    1: (_PIPELINES,),
+    2: (_ACCEPTANCES, _PINS, "ALTER TABLE results ADD COLUMN collected TEXT"),
+}
 
 # `seq` counts up, so that "newest first" does not hang on the clock. Trees and runs are named by text, not by foreign
 # keys: a tree is no row, and a run's parent may have been recorded by another process in a transaction of its own.
@@ -95,7 +99,7 @@ CREATE TABLE results (
     id INTEGER PRIMARY KEY AUTOINCREMENT, workspace TEXT NOT NULL, key TEXT NOT NULL, step_name TEXT NOT NULL,
     run TEXT NOT NULL REFERENCES runs (id), created TEXT NOT NULL, outputs TEXT NOT NULL, artifacts TEXT,
     document TEXT NOT NULL, conditions TEXT NOT NULL, effects TEXT NOT NULL, reusable INTEGER NOT NULL,
-    duration_s REAL NOT NULL
+    duration_s REAL NOT NULL, collected TEXT
 );
 CREATE INDEX results_by_key ON results (workspace, key);
 CREATE INDEX results_by_step ON results (workspace, step_name);
@@ -133,6 +137,7 @@ CREATE TABLE datastores (
 CREATE TABLE acknowledgements (event TEXT PRIMARY KEY, result TEXT NOT NULL, time TEXT NOT NULL) WITHOUT ROWID;
 {_PIPELINES};
 {_ACCEPTANCES};
+{_PINS};
 """
 TABLES = frozenset(
     [
@@ -154,6 +159,7 @@ TABLES = frozenset(
         "acknowledgements",
         "pipelines",
         "acceptances",
+        "pins",
     ]
 )
 

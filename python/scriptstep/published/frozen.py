@@ -9,7 +9,7 @@ from typing import Any
 
 from scriptstep.engine.planner import Planner
 from scriptstep.engine.submission import Submission
-from scriptstep.errors import UserErrorException
+from scriptstep.errors import TreeMissing, UserErrorException
 from scriptstep.graph import Graph
 from scriptstep.graph.frozen import freeze_graph, thaw_graph
 from scriptstep.run.pipeline_run import PipelineRun
@@ -61,8 +61,13 @@ def freeze(pipeline: Submittable, contents: Mapping[str, str] | None = None) -> 
         planner = Planner(submission, specs, catalog.history, catalog.store, "")
         planner.read_contents()
         contents = planner.contents
-        # What a later power cut takes must not be what was published.
-        catalog.store.sync(contents.values())
+    elif not all(map(catalog.store.ensure, contents.values())):
+        raise TreeMissing(
+            "the code that the run read is not in the store any more",
+            help="run the pipeline again, and publish that run",
+        )
+    # What a later power cut takes must not be what was published.
+    catalog.store.sync(contents.values())
     return {
         "graph": freeze_graph(pipeline.graph),
         "contents": dict(contents),

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import os
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from scriptstep.errors import TreeMissing
 from scriptstep.history import (
     ComputeRow,
     DatasetRow,
@@ -128,7 +130,9 @@ class HistoryReads:
         found: dict[str, Path] = {}
         for row in reversed(rows):
             if row.artifacts is not None:
-                found.update(_files_below(self.content(row.artifacts)))
+                # Where it was collected, what the run printed is all that is left.
+                with suppress(TreeMissing):
+                    found.update(_files_below(self.content(row.artifacts)))
             if row.directory:
                 folder = self.place.home / row.directory
                 found.update(_files_below(folder / "artifacts"))

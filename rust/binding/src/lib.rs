@@ -28,5 +28,5 @@ mod _core {
     #[pymodule_export]
     use crate::scan::{Scan, explain, scan};
     #[pymodule_export]
-    use crate::store::{Guard, Store};
+    use crate::store::{Census, Collecting, Guard, Leftover, Store};
 }

@@ -56,6 +56,9 @@ pub enum Error {
     /// What was to be made is there already.
     #[error("{} is there already", .0.display())]
     InTheWay(PathBuf),
+    /// Somebody else does what one at a time can do.
+    #[error("somebody else is collecting in {}", .0.display())]
+    Busy(PathBuf),
     /// The caller asked for an end.
     #[error("cancelled")]
     Cancelled,

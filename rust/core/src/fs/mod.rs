@@ -41,6 +41,8 @@ pub struct Stat {
     pub device: u64,
     /// How many names it has.
     pub links: u64,
+    /// Bytes of the disk that it takes.
+    pub allocated: u64,
 }
 
 impl Stat {
@@ -54,6 +56,21 @@ impl Stat {
         (self.kind, self.mode, self.size, self.mtime, self.ctime, self.inode, self.device)
             == (other.kind, other.mode, other.size, other.mtime, other.ctime, other.inode, other.device)
     }
+}
+
+/// Which lock on an open file is wanted; whoever holds a file open can lock it, and closing it, or dying, gives it back.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Lock {
+    /// Beside others that are shared; waits for it.
+    Shared,
+    /// Alone; waits for it.
+    Exclusive,
+    /// Shared, where nobody stands in the way.
+    TryShared,
+    /// Alone, where nobody stands in the way.
+    TryExclusive,
+    /// None any more.
+    Free,
 }
 
 /// What is called with each name in a folder; its kind is there where the folder knows it.
@@ -161,6 +178,16 @@ pub trait Fs: Send + Sync {
     /// Sets a file's times to now, by the clock of its file system; the file is made where it is not there.
     fn touch(&self, path: &Path) -> io::Result<Stat> {
         os::touch(path)
+    }
+
+    /// Opens a file to write at its end; it is made where it is not there.
+    fn open_append(&self, path: &Path, mode: u32) -> io::Result<OwnedFd> {
+        os::open_append(path, mode)
+    }
+
+    /// Locks an open file against others that ask for a lock; tells whether it did.
+    fn lock(&self, file: BorrowedFd, wanted: Lock) -> io::Result<bool> {
+        os::lock(file, wanted)
     }
 
     /// Whether the file system of an open folder is one whose times can be trusted: each change of a file shows in

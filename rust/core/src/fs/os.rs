@@ -11,16 +11,16 @@ use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt, PermissionsExt, symlink};
 use std::path::{Path, PathBuf};
 use std::sync::OnceLock;
 
-use rustix::fs::{AtFlags, CWD, FileType, Mode, OFlags};
+use rustix::fs::{AtFlags, CWD, FileType, FlockOperation, Mode, OFlags};
 
-use super::{FileKind, OnName, Stat};
+use super::{FileKind, Lock, OnName, Stat};
 
 /// Never follows the last link, never waits for a FIFO's writer, never becomes a terminal's owner.
 const READ: OFlags = OFlags::RDONLY.union(OFlags::CLOEXEC).union(OFlags::NONBLOCK).union(OFlags::NOCTTY);
 const FOLDER: OFlags = OFlags::RDONLY.union(OFlags::CLOEXEC).union(OFlags::DIRECTORY);
 
 impl From<&rustix::fs::Stat> for Stat {
-    #[allow(clippy::unnecessary_cast, clippy::cast_lossless, clippy::cast_possible_wrap)] // The fields' types differ from system to system.
+    #[allow(clippy::unnecessary_cast, clippy::cast_lossless, clippy::cast_possible_wrap, clippy::cast_sign_loss)] // The fields' types differ from system to system.
     fn from(found: &rustix::fs::Stat) -> Self {
         Self {
             kind: FileType::from_raw_mode(found.st_mode as _).into(),
@@ -31,6 +31,7 @@ impl From<&rustix::fs::Stat> for Stat {
             inode: found.st_ino as u64,
             device: found.st_dev as u64,
             links: found.st_nlink as u64,
+            allocated: found.st_blocks as u64 * 512,
         }
     }
 }
@@ -135,6 +136,26 @@ pub(super) fn touch(path: &Path) -> io::Result<Stat> {
     let now = Timespec { tv_sec: 0, tv_nsec: UTIME_NOW };
     rustix::fs::futimens(&file, &Timestamps { last_access: now, last_modification: now })?;
     Ok(Stat::from(&rustix::fs::fstat(&file)?))
+}
+
+pub(super) fn open_append(path: &Path, mode: u32) -> io::Result<OwnedFd> {
+    let flags = OFlags::WRONLY | OFlags::APPEND | OFlags::CREATE | OFlags::CLOEXEC | OFlags::NOFOLLOW;
+    Ok(rustix::fs::open(path, flags, Mode::from_raw_mode(mode))?)
+}
+
+pub(super) fn lock(file: BorrowedFd, wanted: Lock) -> io::Result<bool> {
+    let operation = match wanted {
+        Lock::Shared => FlockOperation::LockShared,
+        Lock::Exclusive => FlockOperation::LockExclusive,
+        Lock::TryShared => FlockOperation::NonBlockingLockShared,
+        Lock::TryExclusive => FlockOperation::NonBlockingLockExclusive,
+        Lock::Free => FlockOperation::Unlock,
+    };
+    match rustix::io::retry_on_intr(|| rustix::fs::flock(file, operation)) {
+        Ok(()) => Ok(true),
+        Err(rustix::io::Errno::WOULDBLOCK) => Ok(false),
+        Err(error) => Err(error.into()),
+    }
 }
 
 /// ext2 to ext4, XFS and Btrfs, by the numbers of statfs(2).

@@ -2,6 +2,8 @@
 
 use std::collections::HashSet;
 use std::path::PathBuf;
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use rustix::io::Errno;
 
@@ -13,8 +15,9 @@ use crate::scan::{Options, Scan, scan_tree};
 use crate::store::rows::Rows;
 use crate::store::temporary::Temporary;
 use crate::store::{ROWS, SYNCED, Store, UNSYNCED, below};
+use crate::threads::{self, lock, on_threads};
 
-const DAMAGED: &str = ".damaged";
+pub(super) const DAMAGED: &str = ".damaged";
 
 /// What every file and folder of a tree was at one moment.
 #[derive(Debug, Clone)]
@@ -27,7 +30,7 @@ impl Store {
     /// # Errors
     /// It cannot be read for want of something, or a damaged tree cannot be set aside.
     pub fn ensure(&self, digest: Digest, options: &Options) -> Result<bool> {
-        if self.content_path(digest).is_err() {
+        if !self.hold(digest)? {
             return Ok(false);
         }
         let rows = self.rows(digest);
@@ -41,7 +44,7 @@ impl Store {
     /// As [`Store::ensure`], for trees whose bytes are held against the manifest whenever they are used: whether somebody
     /// touched it is not asked.
     pub(super) fn is_there(&self, digest: Digest, options: &Options) -> Result<bool> {
-        if self.content_path(digest).is_err() {
+        if !self.hold(digest)? {
             return Ok(false);
         }
         if self.is_synced(digest) {
@@ -124,6 +127,34 @@ impl Store {
         let implied = folders_above(&manifest);
         let unlisted = |change: &&Change| !matches!(change, Change::Added(path) if implied.contains(&path[..]));
         Ok((manifest.diff(&scan.manifest).iter().filter(unlisted).map(told).collect(), Some(scan)))
+    }
+
+    /// Reads every tree, several at a time; gives those that are not as their manifests list them, and what is not.
+    ///
+    /// # Errors
+    /// The store cannot be listed.
+    pub fn verify_all(&self, options: &Options) -> Result<Vec<(Digest, Vec<String>)>> {
+        let digests = self.digests()?;
+        let (next, damaged) = (AtomicUsize::new(0), Mutex::new(Vec::new()));
+        let cores = threads::available();
+        // Of many trees each is read by one thread; of a few, by all (0) of them.
+        let each = Options { threads: usize::from(digests.len() >= 2 * cores), ..*options };
+        let work = || {
+            while let Some(digest) = digests.get(next.fetch_add(1, Ordering::Relaxed)) {
+                match self.verify(*digest, &each) {
+                    Ok(told) if told.is_empty() => {}
+                    Ok(told) => lock(&damaged).push((*digest, told)),
+                    Err(Error::Missing(_)) if self.fs.stat(&self.tree(*digest)).is_err() => {}
+                    Err(Error::Missing(_)) => lock(&damaged).push((*digest, vec!["its content is missing".to_owned()])),
+                    Err(error) => return Err(error),
+                }
+            }
+            Ok(())
+        };
+        on_threads(cores, work, || next.store(digests.len(), Ordering::Relaxed))?;
+        let mut damaged = std::mem::take(&mut *lock(&damaged));
+        damaged.sort_unstable();
+        Ok(damaged)
     }
 
     /// Remembers what a tree's files are, before it is handed on.

@@ -8,13 +8,18 @@
 //! ROOT/ab/cdef.../unsynced    there once the disk did not take it: it is read before it is believed after a boot
 //! ROOT/.tmp/                  trees being made; what a dead process left is swept
 //! ROOT/.damaged/              trees that were not what their manifests list
+//! ROOT/.leases/               a file for each store object that relies on trees, and which
+//! ROOT/.trash/                trees that are being removed
+//! ROOT/.lock, ROOT/.gc        locked while a tree is leased or moved away; while somebody collects
 //! ```
 //!
 //! A tree is made aside and appears by one rename: it is there whole or not at all.
 
 mod adopt;
 mod check;
+mod collect;
 mod copy;
+mod leases;
 mod outside;
 mod part;
 mod rows;
@@ -23,6 +28,7 @@ mod untouched;
 
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
+use std::sync::Mutex;
 use std::sync::atomic::AtomicBool;
 
 use rustix::io::Errno;
@@ -35,7 +41,10 @@ use crate::scan::row::Row;
 use crate::scan::{Options, Scan, Sources, scan_tree};
 
 pub use check::Guard;
+pub use collect::{Census, Leftover};
 use copy::{CopyJob, copy_tree};
+pub use leases::Collecting;
+use leases::Holder;
 use outside::Outside;
 use rows::Rows;
 use temporary::Temporary;
@@ -52,6 +61,8 @@ pub struct Store {
     fs: Box<dyn Fs>,
     /// Whether what dead processes left was looked for.
     swept: AtomicBool,
+    /// What this object relies on.
+    holder: Mutex<Option<Holder>>,
 }
 
 impl Store {
@@ -67,7 +78,12 @@ impl Store {
             let above = root.parent().filter(|above| !above.as_os_str().is_empty()).unwrap_or(Path::new("."));
             fs.canonical(above).map(|above| above.join(root.file_name().unwrap_or_default()))
         });
-        Self { root: resolved.unwrap_or_else(|_| root.to_path_buf()), fs, swept: AtomicBool::new(false) }
+        Self {
+            root: resolved.unwrap_or_else(|_| root.to_path_buf()),
+            fs,
+            swept: AtomicBool::new(false),
+            holder: Mutex::default(),
+        }
     }
 
     fn tree(&self, digest: Digest) -> PathBuf {
@@ -75,13 +91,12 @@ impl Store {
         self.root.join(&hex[..2]).join(&hex[2..])
     }
 
-    /// Where a tree's content lies.
+    /// Where a tree's content lies; it stays there for as long as this object lives.
     ///
     /// # Errors
     /// [`Error::Missing`] where the store has no such tree.
     pub fn content_path(&self, digest: Digest) -> Result<PathBuf> {
-        let path = self.tree(digest).join(CONTENT);
-        if self.fs.stat(&path).is_ok() { Ok(path) } else { Err(Error::Missing(digest.to_hex())) }
+        if self.hold(digest)? { Ok(self.tree(digest).join(CONTENT)) } else { Err(Error::Missing(digest.to_hex())) }
     }
 
     /// A tree's manifest.
@@ -194,7 +209,9 @@ impl Store {
         let place = self.tree(manifest.digest());
         let parent = place.parent().unwrap_or(&self.root);
         self.fs.make_folders(parent, 0o700).map_err(|e| Error::io("make", parent, e))?;
-        if self.fs.stat(&place).is_ok() && self.content_path(manifest.digest()).is_err() {
+        // Before it appears: it is never there for a moment without being leased.
+        self.lease(manifest.digest())?;
+        if self.fs.stat(&place).is_ok() && self.fs.stat(&place.join(CONTENT)).is_err() {
             // Somebody took the content out of it.
             self.set_aside(manifest.digest())?;
         }
@@ -211,7 +228,7 @@ impl Store {
 
     /// The files of a tree that may be linked from, where it is whole.
     fn linkable(&self, digest: Digest) -> Option<copy::Links> {
-        let content = self.content_path(digest).ok()?;
+        let content = self.tree(digest).join(CONTENT);
         let manifest = self.manifest(digest).ok()?;
         let rows = Rows::decode(&self.read(&self.tree(digest).join(ROWS)).ok()?)?;
         Some(copy::Links { content, manifest, rows })

@@ -13,7 +13,7 @@ impl Store {
     /// [`crate::Error::Missing`] where there is no such tree; [`crate::Error::Damaged`], naming the file, where the tree
     /// does not hold what the part lists: it is then set aside.
     pub fn save_part(&self, whole: Digest, part: &Manifest, options: &Options) -> Result<()> {
-        if self.content_path(part.digest()).is_ok() {
+        if self.is_there(part.digest(), options)? {
             return Ok(());
         }
         let content = self.content_path(whole)?;

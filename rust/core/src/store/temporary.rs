@@ -1,5 +1,6 @@
 //! Folders in which trees are made; those of dead processes are swept.
 
+use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -7,7 +8,7 @@ use crate::error::{Error, Result};
 use crate::fs::Fs;
 use crate::store::Store;
 
-const FOLDER: &str = ".tmp";
+pub(super) const FOLDER: &str = ".tmp";
 
 /// A folder of its own, removed when it is dropped.
 pub(super) struct Temporary<'a> {
@@ -81,18 +82,23 @@ fn open(path: &str) -> Option<std::fs::File> {
 
 /// Removes what processes that are gone left in a folder, under names that begin so.
 pub(super) fn sweep(fs: &dyn Fs, folder: &Path, prefix: &str) {
-    // Where processes cannot be told apart, nothing is swept: a folder too many costs less than a live one too few.
-    if started(std::process::id()).is_none() {
-        return;
-    }
     for name in fs.list(folder).unwrap_or_default() {
-        let text = name.to_string_lossy();
-        let mut parts = text.strip_prefix(prefix).unwrap_or_default().split('-');
-        let (Some(pid), Some(start)) = (parts.next().and_then(|pid| pid.parse().ok()), parts.next()) else { continue };
-        if started(pid).as_deref() != Some(start) {
+        if name.to_string_lossy().strip_prefix(prefix).is_some_and(|rest| is_left(OsStr::new(rest))) {
             remove(fs, &folder.join(&name));
         }
     }
+}
+
+/// Whether a name is one that a process gave which is gone.
+pub(super) fn is_left(name: &OsStr) -> bool {
+    // Where processes cannot be told apart, none is: a folder too many costs less than a live one too few.
+    if started(std::process::id()).is_none() {
+        return false;
+    }
+    let text = name.to_string_lossy();
+    let mut parts = text.split('-');
+    let (Some(pid), Some(start)) = (parts.next().and_then(|pid| pid.parse().ok()), parts.next()) else { return false };
+    started(pid).as_deref() != Some(start)
 }
 
 /// Removes a file or a folder, where that can be.
