@@ -60,7 +60,7 @@ def collect(*, keep_s: float | None, max_bytes: int | None, grace_s: float | Non
     if history is None:
         notice(f"there is nothing to collect in {place.home}")
         return 0
-    with _right(store, dry_run) as right:
+    with _right(store, dry_run or not (place.home / TREES).is_dir()) as right:
         plan = choose(store, history, place.home, limits)
         caches = old_caches(place.home, max(keep_s, limits.grace_s)) if keep_s is not None else []
         stayed = 0
@@ -77,10 +77,10 @@ def collect(*, keep_s: float | None, max_bytes: int | None, grace_s: float | Non
 
 
 @contextlib.contextmanager
-def _right(store: ContentStore, dry_run: bool) -> Iterator[Collection | None]:
+def _right(store: ContentStore, is_idle: bool) -> Iterator[Collection | None]:
     from scriptstep.content import Collection
 
-    if dry_run or not store.digests():
+    if is_idle:
         yield None
         return
     with Collection(store) as right:

@@ -107,7 +107,7 @@ class ContentStore:
     def ensure(self, digest: str) -> bool:
         """Tells whether a tree is there and may be believed whole.
 
-        One that somebody touched, or that may have been torn by a power cut, is read, and set aside where it is damaged.
+        One that somebody touched, or that a power cut may have torn, is read, and set aside where it is damaged.
 
         Args:
             digest: The tree's digest.
