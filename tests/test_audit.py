@@ -28,7 +28,7 @@ from scriptstep import (
     ScriptRunConfig,
 )
 from scriptstep.console import Event, Notice, set_console
-from scriptstep.engine import audit_places
+from scriptstep.engine.auditing import places as audit_places
 from scriptstep.engine.executors import strace
 
 Make = Callable[..., Any]

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from scriptstep import RunConfiguration
-from scriptstep.engine.audit_places import _SYSTEM
+from scriptstep.engine.auditing.places import _SYSTEM
 from scriptstep.run.submission import AuditMode
 
 PAGE = (Path(__file__).resolve().parent.parent / "docs" / "audit.md").read_text(encoding="utf-8")

@@ -419,7 +419,7 @@ def test_a_tree_that_is_gone_is_missed(
 
 def test_what_was_fetched_goes_unless_a_process_reads_from_the_same_store(tmp_path: Path) -> None:
     from scriptstep.data.held import hold
-    from scriptstep.engine.caches import old_caches, remove_caches
+    from scriptstep.engine.keeping.caches import old_caches, remove_caches
 
     names = ["remote/one-1/v1/deep/a", "remote/two-2/v1/b", "remote/two-2/put/record", "stat/abc", "stat/now"]
     for name in names:

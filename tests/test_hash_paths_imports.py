@@ -211,7 +211,7 @@ def test_declaring_it_loads_nothing_of_the_engine() -> None:
 def test_a_stored_file_that_cannot_be_read_stops_the_run_and_is_stored_anew(
     step: Make, run: Make, verdicts: Tell, home: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from scriptstep.engine import import_closure
+    from scriptstep.engine.imports import closure as import_closure
 
     run(step({"main.py": "import a", "a.py": "", "other.py": ""}))
     monkeypatch.setattr(import_closure, "_read", {})

@@ -16,7 +16,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from scriptstep.content import scan
-from scriptstep.engine.import_closure import Closure, SourceFiles, import_closure
+from scriptstep.engine.imports.closure import Closure, SourceFiles, import_closure
 
 Files = dict[str, str]
 Closed = Callable[..., Closure]

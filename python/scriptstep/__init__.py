@@ -42,6 +42,7 @@ if TYPE_CHECKING:
     from scriptstep.graph import Graph, InputPortBinding, OutputPortBinding, PipelineParameter
     from scriptstep.run.experiment import Experiment
     from scriptstep.run.pipeline_run import PipelineRun, StepRun, StepRunOutput
+    from scriptstep.run.plan import Plan
     from scriptstep.run.run import Run
     from scriptstep.workspace.compute import AmlCompute, ComputeTarget
     from scriptstep.workspace.conda import CondaDependencies
@@ -86,6 +87,7 @@ __all__ = [
     "PipelineParameter",
     "PipelineRun",
     "PipelineStep",
+    "Plan",
     "PortDataReference",
     "PyTorchConfiguration",
     "PythonScriptStep",
@@ -123,6 +125,7 @@ _HOMES = {
     "scriptstep.graph": "Graph InputPortBinding OutputPortBinding PipelineParameter",
     "scriptstep.run.experiment": "Experiment",
     "scriptstep.run.pipeline_run": "PipelineRun StepRun StepRunOutput",
+    "scriptstep.run.plan": "Plan",
     "scriptstep.run.run": "Run",
     "scriptstep.workspace.compute": "AmlCompute ComputeTarget",
     "scriptstep.workspace.conda": "CondaDependencies",

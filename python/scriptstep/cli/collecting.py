@@ -16,8 +16,8 @@ from scriptstep.errors import NotRegisteredError
 
 if TYPE_CHECKING:
     from scriptstep.content import Collection, ContentStore
-    from scriptstep.engine.caches import CachedFile
-    from scriptstep.engine.collection import Limits, Plan
+    from scriptstep.engine.keeping.caches import CachedFile
+    from scriptstep.engine.keeping.collection import Limits, Plan
 
 __all__ = ["collect", "pin", "unpin"]
 
@@ -48,9 +48,9 @@ def collect(*, keep_s: float | None, max_bytes: int | None, grace_s: float | Non
         ContentError: Somebody else is collecting, or something cannot be removed.
     """
     from scriptstep.content import ContentStore
-    from scriptstep.engine.caches import old_caches, remove_caches
-    from scriptstep.engine.collection import GRACE_S, Limits, carry_out, choose
-    from scriptstep.engine.roots import TREES, believed_history
+    from scriptstep.engine.keeping.caches import old_caches, remove_caches
+    from scriptstep.engine.keeping.collection import GRACE_S, Limits, carry_out, choose
+    from scriptstep.engine.keeping.roots import TREES, believed_history
     from scriptstep.workspace.place import find_place
 
     place = find_place()

@@ -13,7 +13,7 @@ from scriptstep.console.text import count, duration, escaped, size
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from scriptstep.engine.inspection import Inspection
+    from scriptstep.engine.keeping.inspection import Inspection
     from scriptstep.history import Holding
 
 __all__ = ["verify"]
@@ -37,8 +37,8 @@ def verify(*, with_setting_aside: bool, as_json: bool) -> int:
         HistoryDamaged: The history cannot be read.
     """
     from scriptstep.content import ContentStore
-    from scriptstep.engine.inspection import inspect, set_aside
-    from scriptstep.engine.roots import TREES
+    from scriptstep.engine.keeping.inspection import inspect, set_aside
+    from scriptstep.engine.keeping.roots import TREES
 
     place, history = history_here()
     store = ContentStore(place.home / TREES)

@@ -223,7 +223,7 @@ def _explained(options: _Given, script: list[str]) -> Explained:
     if (row := _step_run(options.words)) is not None:
         from scriptstep.cli.listing import history_here
         from scriptstep.content import ContentStore
-        from scriptstep.engine.explanation import explain_run
+        from scriptstep.engine.comparing.explanation import explain_run
         from scriptstep.run.explained import Explained
 
         place, history = history_here()
@@ -237,7 +237,7 @@ def _export(options: _Given, script: list[str]) -> int:
     if (row := _step_run(options.words)) is not None:
         from scriptstep.cli.listing import history_here
         from scriptstep.content import ContentStore
-        from scriptstep.engine.explanation import export_run
+        from scriptstep.engine.comparing.explanation import export_run
 
         place, history = history_here()
         assert history is not None

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, TypeAlias
 from scriptstep.console import Notice, console
 from scriptstep.console.text import size as size_text
 from scriptstep.content import Change, ContentStore, Manifest, Survey, scan
-from scriptstep.engine.import_closure import Closure, SourceFiles, import_closure, is_python
-from scriptstep.engine.sides import part_of
+from scriptstep.engine.comparing.sides import part_of
+from scriptstep.engine.imports.closure import Closure, SourceFiles, import_closure, is_python
 from scriptstep.errors import SourceChanged, TreeDamaged, TreeMissing
 from scriptstep.graph import StepSpec
 from scriptstep.history import History

@@ -13,16 +13,16 @@ from scriptstep.console import Notice, console
 from scriptstep.console.text import count
 from scriptstep.content import ContentStore, Manifest, digest_bytes, scan
 from scriptstep.engine import environment_identity
-from scriptstep.engine.audit import unaudited
+from scriptstep.engine.auditing.report import unaudited
 from scriptstep.engine.canonical import encode
+from scriptstep.engine.comparing.differences import FileDifference, Side, compare, reasons
+from scriptstep.engine.comparing.package_lists import PackageLists
+from scriptstep.engine.comparing.sides import Sides
 from scriptstep.engine.contents import Contents, decides, deciding_paths
-from scriptstep.engine.differences import FileDifference, Side, compare, reasons
 from scriptstep.engine.environment_identity import Installed
 from scriptstep.engine.executors.local import probe_interpreter
 from scriptstep.engine.key import StepFacts, describe, key_of
 from scriptstep.engine.masking import Mask
-from scriptstep.engine.package_lists import PackageLists
-from scriptstep.engine.sides import Sides
 from scriptstep.engine.sources import ResolvedInput, SourceResolver, changed_files
 from scriptstep.engine.staging import StepFolder, parameter_facts, used_parameters
 from scriptstep.engine.step_plan import KeyedStep, StepPlan

@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING, Any
 import scriptstep.runtime
 from scriptstep.content import ContentStore
 from scriptstep.engine.attempt import Attempt, Status
-from scriptstep.engine.auditor import Auditor
+from scriptstep.engine.auditing.auditor import Auditor
+from scriptstep.engine.comparing.defeats import Defeat, defeats, shared_directories
 from scriptstep.engine.contents import deciding_paths
-from scriptstep.engine.defeats import Defeat, defeats, shared_directories
 from scriptstep.engine.effects import EventTaker, Target, reenact
 from scriptstep.engine.mlflow_files import read_mlflow
 from scriptstep.engine.outputs import Collected, Destinations, adopt_artifacts, adopt_outputs, register_output

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from scriptstep.engine.audit import AuditMode
+from scriptstep.engine.auditing.report import AuditMode
 from scriptstep.errors import UserErrorException
 from scriptstep.graph import Graph
 from scriptstep.history import RunRow

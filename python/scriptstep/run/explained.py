@@ -7,10 +7,10 @@ from html import escape
 from typing import TYPE_CHECKING, Any
 
 from scriptstep.console.text import ago, columns, count, escaped
-from scriptstep.engine.differences import Difference, FileDifference
+from scriptstep.engine.comparing.differences import Difference, FileDifference
 
 if TYPE_CHECKING:
-    from scriptstep.engine.explanation import Explanation
+    from scriptstep.engine.comparing.explanation import Explanation
 
 __all__ = ["Explained"]
 

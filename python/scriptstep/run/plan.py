@@ -13,8 +13,8 @@ from scriptstep.run.picture import picture
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from scriptstep.engine.forecast import Forecast, Forecaster, Outlook
-    from scriptstep.engine.reproduction import Reproduction
+    from scriptstep.engine.comparing.forecast import Forecast, Forecaster, Outlook
+    from scriptstep.engine.comparing.reproduction import Reproduction
     from scriptstep.engine.submission import Submission
     from scriptstep.run.explained import Explained
 
@@ -90,7 +90,7 @@ class Plan(Sequence[PlannedStep]):
             NotRegisteredError: There is no such step or run.
             UserErrorException: What the step would be cannot be known yet.
         """
-        from scriptstep.engine.explanation import explain_forecast
+        from scriptstep.engine.comparing.explanation import explain_forecast
         from scriptstep.run.explained import Explained
 
         return Explained(explain_forecast(self._forecaster, self._forecasts[self._place(step)], against))
@@ -108,7 +108,7 @@ class Plan(Sequence[PlannedStep]):
             NotRegisteredError: There is no such step.
             UserErrorException: Its key cannot be known before the steps above it have run.
         """
-        from scriptstep.engine.explanation import export_forecast
+        from scriptstep.engine.comparing.explanation import export_forecast
 
         return export_forecast(self._forecaster, self._forecasts[self._place(step)])
 
@@ -126,7 +126,7 @@ class Plan(Sequence[PlannedStep]):
             NotRegisteredError: There is no such step.
             UserErrorException: It never succeeded, would be reused anyway, or would run whatever its key is.
         """
-        from scriptstep.engine.acceptance import accept
+        from scriptstep.engine.comparing.acceptance import accept
 
         row = accept(self._forecaster, self._forecasts[self._place(step)], because)
         return f"{step}: its last result will be used again: accepted by {row.accepted_by} because {row.because}"
@@ -144,7 +144,7 @@ class Plan(Sequence[PlannedStep]):
             NotRegisteredError: There is no such step.
             UserErrorException: Nothing was accepted.
         """
-        from scriptstep.engine.acceptance import withdraw
+        from scriptstep.engine.comparing.acceptance import withdraw
 
         row = withdraw(self._forecaster, self._forecasts[self._place(step)])
         return f"{step}: no longer accepted: {row.because}"
@@ -168,7 +168,7 @@ class Plan(Sequence[PlannedStep]):
         import math
         import random
 
-        from scriptstep.engine.reproduction import reproduce
+        from scriptstep.engine.comparing.reproduction import reproduce
         from scriptstep.errors import ArgumentError, UserErrorException
 
         if not 0 < sample <= 1:
@@ -281,7 +281,7 @@ def plan_of(
         ArgumentError: There is no such step or argument.
         UserErrorException: The pipeline cannot be run.
     """
-    from scriptstep.engine.forecast import Forecaster
-    from scriptstep.engine.what_if import WhatIf
+    from scriptstep.engine.comparing.forecast import Forecaster
+    from scriptstep.engine.comparing.what_if import WhatIf
 
     return Plan(submission, Forecaster(submission, WhatIf(arguments, touched)))

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
 from scriptstep.console.text import columns, count, escaped, listed, typed
-from scriptstep.engine.audit_places import Places
+from scriptstep.engine.auditing.places import Places
 from scriptstep.engine.executors.strace import Traced, why_not_traced
 
 if TYPE_CHECKING:

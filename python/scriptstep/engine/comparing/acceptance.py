@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import getpass
 
-from scriptstep.engine.forecast import Forecast, Forecaster
+from scriptstep.engine.comparing.forecast import Forecast, Forecaster
 from scriptstep.errors import UserErrorException
 from scriptstep.history import AcceptanceRow
 

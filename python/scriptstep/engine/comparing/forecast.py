@@ -5,10 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
+from scriptstep.engine.comparing.what_if import WhatIf, WhatIfPlanner, with_arguments
 from scriptstep.engine.contents import decides
 from scriptstep.engine.step_plan import KeyedStep
 from scriptstep.engine.submission import Submission
-from scriptstep.engine.what_if import WhatIf, WhatIfPlanner, with_arguments
 from scriptstep.errors import ContentError, UserErrorException
 from scriptstep.graph import StepOutput
 

@@ -11,8 +11,8 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from scriptstep.content import ContentStore
+from scriptstep.engine.comparing.forecast import Forecast, Forecaster
 from scriptstep.engine.coordinator import start
-from scriptstep.engine.forecast import Forecast, Forecaster
 from scriptstep.engine.submission import Submission
 from scriptstep.errors import ContentError, UserErrorException
 from scriptstep.history import History, ResultRow, RunRow

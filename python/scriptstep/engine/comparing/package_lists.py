@@ -10,7 +10,7 @@ from typing import Any
 
 from scriptstep.content import digest_bytes
 from scriptstep.engine.canonical import encode
-from scriptstep.engine.differences import Packages
+from scriptstep.engine.comparing.differences import Packages
 from scriptstep.engine.environment_identity import Distribution, Installed
 
 __all__ = ["PackageLists", "packages_of"]

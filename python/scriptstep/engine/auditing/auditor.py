@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any
 from scriptstep.console import notice
 from scriptstep.data.materialize import Files, materialize
 from scriptstep.engine.attempt import Attempt, Status
-from scriptstep.engine.audit import NEVER_SEEN, AuditMode, AuditReport, judge, read_notes
-from scriptstep.engine.audit_places import Places
+from scriptstep.engine.auditing.places import Places
+from scriptstep.engine.auditing.report import NEVER_SEEN, AuditMode, AuditReport, judge, read_notes
 from scriptstep.engine.executors.strace import read_trace, traced, why_not_traced
 from scriptstep.engine.planner import Planner
 from scriptstep.engine.staging import StepFolder

@@ -10,10 +10,10 @@ from pathlib import Path
 from typing import Any
 
 from scriptstep.content import ContentStore, Manifest
-from scriptstep.engine.differences import Side
+from scriptstep.engine.comparing.differences import Side
+from scriptstep.engine.comparing.package_lists import PackageLists, packages_of
 from scriptstep.engine.key import Document
 from scriptstep.engine.masking import without_secrets
-from scriptstep.engine.package_lists import PackageLists, packages_of
 from scriptstep.errors import ContentError, UserErrorException
 
 __all__ = ["ExportedKey", "Sides", "part_of", "read_export", "write_export"]

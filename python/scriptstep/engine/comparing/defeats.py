@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 from scriptstep.console.text import listed, typed
 from scriptstep.content import ContentStore
-from scriptstep.engine.differences import Difference, Side, compare
+from scriptstep.engine.comparing.differences import Difference, Side, compare
 from scriptstep.engine.key import Document
 from scriptstep.errors import ContentError
 from scriptstep.graph import StepSpec

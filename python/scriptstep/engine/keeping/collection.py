@@ -9,7 +9,7 @@ from datetime import datetime, timedelta, timezone
 from pathlib import Path
 
 from scriptstep.content import Census, Collection, ContentStore, Leftover, leftovers
-from scriptstep.engine.roots import runs_under_way
+from scriptstep.engine.keeping.roots import runs_under_way
 from scriptstep.history import History, Holding, now
 
 __all__ = ["GRACE_S", "Limits", "Loss", "Plan", "carry_out", "choose"]

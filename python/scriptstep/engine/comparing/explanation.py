@@ -7,12 +7,12 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from scriptstep.content import ContentStore
-from scriptstep.engine.differences import Difference, Side, compare
-from scriptstep.engine.forecast import Forecast, Forecaster
+from scriptstep.engine.comparing.differences import Difference, Side, compare
+from scriptstep.engine.comparing.forecast import Forecast, Forecaster
+from scriptstep.engine.comparing.package_lists import PackageLists
+from scriptstep.engine.comparing.sides import Sides, read_export, write_export
 from scriptstep.engine.key import Document
 from scriptstep.engine.masking import secret_names, without_secrets
-from scriptstep.engine.package_lists import PackageLists
-from scriptstep.engine.sides import Sides, read_export, write_export
 from scriptstep.errors import NotRegisteredError, UserErrorException
 from scriptstep.history import History, ResultRow, RunRow
 

@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 from scriptstep.content import Manifest
-from scriptstep.engine.import_statements import Import, Statements, read_statements
+from scriptstep.engine.imports.statements import Import, Statements, read_statements
 
 __all__ = ["Closure", "SourceFiles", "Unclear", "import_closure", "is_python"]
 

@@ -1,0 +1,1 @@
+"""What a step reads past what it was given."""

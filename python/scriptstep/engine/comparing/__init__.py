@@ -1,0 +1,1 @@
+"""What differs between two keys, and what would run: plans and explanations."""

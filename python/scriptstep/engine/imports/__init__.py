@@ -1,0 +1,1 @@
+"""What of a source directory a script imports."""

@@ -1,0 +1,1 @@
+"""What is stored, how long, and whether it is sound."""
