@@ -128,7 +128,12 @@ def _without(*path: str) -> Mutation:
             port[path[1]] = None
         return document
 
-    return lambda patch: patch.setattr(planner, "describe", mutated)
+    def mutate(patch: pytest.MonkeyPatch) -> None:
+        patch.setattr(planner, "describe", mutated)
+        if path == ("content",):
+            _forget_the_tree(patch)
+
+    return mutate
 
 
 def _condition(**fields: Any) -> Mutation:
@@ -159,7 +164,16 @@ def _code_without(what: str) -> Mutation:
     def mutated(spec: Any, manifest: Manifest) -> str:
         return _reduced(manifest.subset([spec.script_name, *spec.hash_paths]) if spec.hash_paths else manifest, what)
 
-    return lambda patch: patch.setattr(planner, "_content", mutated)
+    def mutate(patch: pytest.MonkeyPatch) -> None:
+        patch.setattr(planner.Planner, "_content_digest", lambda self, spec, manifest: mutated(spec, manifest))
+        _forget_the_tree(patch)
+
+    return mutate
+
+
+def _forget_the_tree(patch: pytest.MonkeyPatch) -> None:
+    """A result names the tree that it was made of, which is held against the step's beside the key."""
+    patch.setattr(planner, "_other_files", lambda step, result: None)
 
 
 def _data_without(what: str) -> Mutation:
@@ -173,8 +187,9 @@ def _data_without(what: str) -> Mutation:
 
 
 def _of_hash_paths(patch: pytest.MonkeyPatch) -> None:
-    content = planner._content
-    patch.setattr(planner, "_content", lambda spec, m: "" if spec.hash_paths else content(spec, m))
+    content = planner.Planner._content_digest
+    mutated = lambda self, spec, m: "" if spec.hash_paths else content(self, spec, m)  # noqa: E731
+    patch.setattr(planner.Planner, "_content_digest", mutated)
 
 
 def _changes_while_it_runs(patch: pytest.MonkeyPatch) -> None:

@@ -69,14 +69,14 @@ class Database:
         if self._pid != os.getpid():
             self._leave_to_parent()
             return
-        with self._lock:
-            if self._connection is not None:
-                self._connection.close()
-                self._connection = None
-        with self._reader_lock:
+        with self._lock, self._reader_lock:
+            # The last one to close takes the log into the file, which one that only reads cannot do.
             if self._reader is not None:
                 self._reader.close()
                 self._reader = None
+            if self._connection is not None:
+                self._connection.close()
+                self._connection = None
 
     def __del__(self) -> None:
         with contextlib.suppress(Exception):
