@@ -495,7 +495,7 @@ def test_a_script_is_given_its_datasets_by_name(run: Start, make_step: Make, pro
     data.write_text("x\n1\n2\n")
     code = IN_A_STEP + (
         "import os, sys\n"
-        "assert list(run.input_datasets) == ['table', 'file'], dict(run.input_datasets)\n"
+        "assert list(run.input_datasets) == ['file', 'table'], dict(run.input_datasets)\n"
         "assert list(run.input_datasets['table'].to_pandas_dataframe()['x']) == [1, 2]\n"
         "assert open(run.input_datasets['file']).read().startswith('x')\n"
         "open(os.path.join(run.output_datasets['made'], 'o.txt'), 'w').write('out')\n"
@@ -507,7 +507,7 @@ def test_a_script_is_given_its_datasets_by_name(run: Start, make_step: Make, pro
     finished = run(make_step("only", code, inputs=[table, file], arguments=[OutputFileDatasetConfig("made")]))
     step = finished.find_step_run("only")[0]
     assert step.get_status() == "Finished", step.get_job_log()
-    assert "the step has no input dataset 'none'; it has 'table', 'file'" in step.get_job_log()
+    assert "the step has no input dataset 'none'; it has 'file', 'table'" in step.get_job_log()
 
 
 def test_the_details_of_a_run_name_its_input_datasets_in_the_step_and_after(

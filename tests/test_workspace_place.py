@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import stat
 import subprocess
 import sys
@@ -133,9 +134,7 @@ def test_a_state_folder_that_is_there_stays_as_it_is(tmp_path: Path) -> None:
 def test_a_state_folder_that_went_away_is_made_again(tmp_path: Path) -> None:
     place = Place(tmp_path / ".scriptstep")
     prepare_home(place)
-    for file in place.home.iterdir():
-        file.unlink()
-    place.home.rmdir()
+    shutil.rmtree(place.home)
     prepare_home(place)
     assert (place.home / "CACHEDIR.TAG").exists()
 
