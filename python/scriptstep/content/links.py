@@ -8,15 +8,16 @@ from scriptstep.content.scanning import OnProgress
 __all__ = ["make_links"]
 
 
-def make_links(links: list[tuple[str, str]], *, on_progress: OnProgress | None = None) -> None:
-    """Makes symbolic links, all of them or none.
+def make_links(folders: list[str], links: list[tuple[str, str]], *, on_progress: OnProgress | None = None) -> None:
+    """Makes folders, where they are not there, and symbolic links: all of the links or none.
 
     Args:
-        links: (path, what it says) of each; the folders that they are in are there.
+        folders: The folders that the links are in, and what is above them where that is not there.
+        links: (path, what it says) of each.
         on_progress: As of `scan`.
 
     Raises:
         FileExistsError: Something has the name of one; the message says which.
         ContentError: One cannot be made.
     """
-    _core.make_links(links, on_progress)
+    _core.make_links(folders, links, on_progress)

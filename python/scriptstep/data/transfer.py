@@ -185,7 +185,7 @@ def lay_out(files: Iterable[tuple[str, str]], folder: Path, *, beside: Path | No
             raise TransferCancelled(f"links in {folder}: cancelled")
 
     try:
-        make_links(links, on_progress=give_up)
+        make_links(ways.folders, [*ways.links, *links], on_progress=give_up)
     except FileExistsError as error:
         raise UserErrorException(f"mount: {error}", help="mount into an empty folder") from None
     except ContentError as error:
@@ -194,22 +194,28 @@ def lay_out(files: Iterable[tuple[str, str]], folder: Path, *, beside: Path | No
 
 
 class _Ways:
-    """What leads from a folder of links to the folders of the files, made as it is asked for.
+    """What leads from a folder of links to the folders of the files; nothing of it is made yet.
 
     Args:
         root: The folder of links.
         beside: Where links to the folders of the files can be made; None for nowhere.
+
+    Attributes:
+        folders: The folders that are needed.
+        links: (path, what it says) of the links to the folders of the files.
     """
 
     def __init__(self, root: str, beside: Path | None) -> None:
         self.root = root
         self._beside = beside
         self._back = "" if beside is None else os.path.relpath(beside, root)
+        self.folders: list[str] = []
+        self.links: list[tuple[str, str]] = []
         self._known: dict[tuple[str, str], str] = {}
         self._real: dict[str, str] = {"": ""}
 
     def to(self, place: str, above: str, name: str) -> str:
-        """Finds a way, and makes the folder that it starts in.
+        """Finds a way.
 
         Args:
             place: The folder of the files.
@@ -218,16 +224,17 @@ class _Ways:
         """
         way = self._known.get((place, above))
         if way is None:
-            os.makedirs(os.path.join(self.root, above), exist_ok=True)
+            self.folders.append(os.path.join(self.root, above))
             way = self._known[place, above] = self._found(self._real_of(place), above, name)
         return way
 
     def _found(self, real: str, above: str, name: str) -> str:
         if self._beside is None or len(os.fsencode(f"{real}/{name}")) < _SHORT_LINK:
             return real
-        self._beside.mkdir(exist_ok=True)
-        number = f"{len(self._known):x}"
-        os.symlink(real, self._beside / number)
+        beside, number = os.fspath(self._beside), f"{len(self._known):x}"
+        if not self.links:
+            self.folders.append(beside)
+        self.links.append((f"{beside}/{number}", real))
         back = "../" * (above.count("/") + 1) if above else ""
         return f"{back}{self._back}/{number}"
 

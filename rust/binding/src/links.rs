@@ -9,8 +9,13 @@ use scriptstep_core::links;
 use crate::waiting::wait_for;
 
 #[pyfunction]
-pub fn make_links(py: Python<'_>, links: Vec<(PathBuf, PathBuf)>, progress: Option<Py<PyAny>>) -> PyResult<()> {
+pub fn make_links(
+    py: Python<'_>,
+    folders: Vec<PathBuf>,
+    links: Vec<(PathBuf, PathBuf)>,
+    progress: Option<Py<PyAny>>,
+) -> PyResult<()> {
     wait_for(py, progress.as_ref(), |cancelled, progress| {
-        links::make_links(&OsFs, &links, Some(cancelled), Some(progress))
+        links::make_links(&OsFs, &folders, &links, Some(cancelled), Some(progress))
     })
 }
