@@ -17,7 +17,7 @@ from scriptstep.errors import NotRegisteredError
 if TYPE_CHECKING:
     from scriptstep.content import Collection, ContentStore
     from scriptstep.engine.keeping.caches import CachedFile
-    from scriptstep.engine.keeping.collection import Limits, Plan
+    from scriptstep.engine.keeping.collection import Limits, Selection
 
 __all__ = ["collect", "pin", "unpin"]
 
@@ -128,7 +128,7 @@ def unpin(run: str) -> int:
 # --- how it is told
 
 
-def _tell(plan: Plan, caches: list[CachedFile], limits: Limits, dry_run: bool) -> None:
+def _tell(plan: Selection, caches: list[CachedFile], limits: Limits, dry_run: bool) -> None:
     rows = []
     for loss in plan.losses[:_SHOWN]:
         held = loss.what
@@ -165,7 +165,7 @@ def _tell(plan: Plan, caches: list[CachedFile], limits: Limits, dry_run: bool) -
         )
 
 
-def _as_json(plan: Plan, caches: list[CachedFile]) -> dict[str, Any]:
+def _as_json(plan: Selection, caches: list[CachedFile]) -> dict[str, Any]:
     return {
         "lost": [
             {

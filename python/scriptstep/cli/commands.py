@@ -9,7 +9,7 @@ from collections.abc import Callable, Sequence
 
 from scriptstep.cli import keeping, planning
 from scriptstep.cli.command_table import Act, CommandTable
-from scriptstep.console import configure, report
+from scriptstep.console import configure, notice, report
 from scriptstep.errors import AzureMLException
 
 __all__ = ["main"]
@@ -48,7 +48,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     script: list[str] = []
     if given[:1] == ["run"]:
         given, script = _split(given)
-    elif given[:1] and given[0] in planning.PLACES:
+    elif given[:1] and given[0] in planning.COMMANDS:
         given, script = planning.split(given)
     options = _parser().parse_args(given)
     if options.command == "run" and (not script or script in (["-m"], ["--"])):
@@ -256,6 +256,10 @@ def _run_script(options: argparse.Namespace, script: list[str]) -> int:
     from scriptstep.cli.running import run_module, run_path
     from scriptstep.run.submission import set_defaults
 
+    if taken := [word for word in script[1:] if word in ("--audit", "--strict", "--retries", "--debug")]:
+        notice(
+            f"{taken[0]} goes to {script[0]}, which it follows; before it, it would be an option of `scriptstep run`"
+        )
     set_defaults(
         jobs=options.jobs,
         input_identity=options.input_identity,

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import contextlib
+import difflib
 import json
 import os
 import sys
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from scriptstep.console import notice
 from scriptstep.errors import ArgumentError, UserErrorException
 
 if TYPE_CHECKING:
@@ -42,10 +44,12 @@ class Foreseen:
     Attributes:
         experiment: Name of the experiment.
         plan: What it would do.
+        ends_at: Where the script asks for what only the run of it has, so that the rest was not looked at; else None.
     """
 
     experiment: str
     plan: Plan
+    ends_at: str | None = None
 
 
 class _NeedsTheRun(SystemExit):
@@ -53,12 +57,19 @@ class _NeedsTheRun(SystemExit):
 
 
 class _PlannedRun:
-    """Stands for a run that is not there: it can be waited for, and ends the script where it is asked for more."""
+    """Stands for a run that is not there: it ends well when it is waited for, and the script where more is asked for.
+
+    Args:
+        on_end: Is told where in the script that is.
+    """
 
     id = "planned"
 
+    def __init__(self, on_end: Callable[[str], None]) -> None:
+        self._on_end = on_end
+
     def wait_for_completion(self, *args: Any, **kwargs: Any) -> str:
-        return "NotStarted"
+        return "Finished"
 
     def get_portal_url(self) -> str:
         return ""
@@ -66,6 +77,8 @@ class _PlannedRun:
     def __getattr__(self, name: str) -> Any:
         if name.startswith("_"):
             raise AttributeError(name)
+        frame = sys._getframe(1)
+        self._on_end(f"{os.path.relpath(frame.f_code.co_filename)}:{frame.f_lineno}")
         raise _NeedsTheRun(0)
 
 
@@ -88,7 +101,7 @@ def foresee(script: Sequence[str], changes: Changes, *, verbose: bool = False) -
     from scriptstep.run.submission import take_instead
 
     # The script may go elsewhere.
-    touched = [Path(os.path.abspath(file)) for file in changes.touched]
+    touched = [_there(file) for file in changes.touched]
     found: list[Foreseen] = []
     mistakes: list[UserErrorException] = []
 
@@ -98,7 +111,14 @@ def foresee(script: Sequence[str], changes: Changes, *, verbose: bool = False) -
         except UserErrorException as mistake:
             mistakes.append(mistake)
             raise _NeedsTheRun(1) from None
-        return _PlannedRun()
+        return _PlannedRun(end)
+
+    def end(where: str) -> None:
+        found[-1] = replace(found[-1], ends_at=where)
+        notice(
+            f"the script asks for what only a run has at {where}: what it submits after that is not planned",
+            level="warning",
+        )
 
     take_instead(take)
     try:
@@ -117,6 +137,19 @@ def foresee(script: Sequence[str], changes: Changes, *, verbose: bool = False) -
             f"{script[0]} submits no pipeline", help="a plan is made of what Experiment.submit or Pipeline.submit gets"
         )
     return code, found
+
+
+def _there(file: str) -> Path:
+    """Returns: a file that is there, absolute."""
+    path = Path(os.path.abspath(file))
+    if os.path.lexists(path):
+        return path
+    names = os.listdir(path.parent) if path.parent.is_dir() else []
+    near = difflib.get_close_matches(path.name, names, 1)
+    raise ArgumentError(
+        f"--touch {file}: there is no such file",
+        help=f"did you mean '{os.path.join(os.path.dirname(file), near[0])}'?" if near else None,
+    )
 
 
 def _planned(submission: Submission, values: Sequence[str], touched: Sequence[Path]) -> Plan:

@@ -75,6 +75,6 @@ def _unpin(options: argparse.Namespace, script: list[str]) -> int:
 
 
 def _verify(options: argparse.Namespace, script: list[str]) -> int:
-    from scriptstep.cli.inspecting import verify
+    from scriptstep.cli.verifying import verify
 
     return verify(with_setting_aside=options.set_aside, as_json=options.json)

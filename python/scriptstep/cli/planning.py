@@ -1,4 +1,4 @@
-"""`scriptstep plan`, `explain`, `accept` and `key export`: what would happen, and why, before it costs anything."""
+"""`scriptstep plan`, `explain`, `accept`, `reproduce` and `key export`: what would happen, and why."""
 
 from __future__ import annotations
 
@@ -6,10 +6,12 @@ import argparse
 import json
 import shlex
 from collections.abc import Sequence
+from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from scriptstep.cli.running import INTERRUPTED
 from scriptstep.console import emit, notice
 from scriptstep.console.text import escaped
 from scriptstep.errors import ArgumentError, NotRegisteredError, UserErrorException
@@ -21,13 +23,14 @@ if TYPE_CHECKING:
     from scriptstep.run.explained import Explained
     from scriptstep.run.plan import Plan
 
-__all__ = ["PLACES", "add_commands", "split"]
+__all__ = ["COMMANDS", "add_commands", "split"]
 
 _PLAN_ABOUT = """Tell what each step of a pipeline would do, and why; nothing runs. Without FILE it is the pipeline
 that was planned or run last. What follows FILE goes to the script, but for the options below; after -- all does."""
 _PLAN_JSON = """--json prints {"version": 1, "plans": [{"experiment", "steps": [{"name", "verdict" (reused, run, run?,
 stuck), "reasons", "seconds" (the last time; null where it never ran), "bytes" (of the outputs that reuse need not make
-again, or null)}]}]}. "run?" is a step that runs only if a step above it writes something else than before.
+again, or null)}], "ends_at" (where the script asks for what only a run has, so that the rest is not planned; or
+null)}]}. "run?" is a step that runs only if a step above it writes something else than before.
 The exit code is 0; 1 where a step cannot run; with --exit-code 2 where a step would run, or may."""
 _EXPLAIN_ABOUT = """Tell why a step would run or be reused (FILE STEP), or why it did (RUN STEP): every difference from
 the last run in which it succeeded. Without FILE it is the pipeline that was planned or run last."""
@@ -38,13 +41,28 @@ says who accepted it and why. A later difference is a new one."""
 
 _REPRODUCE_ABOUT = """Run steps that would be reused once more, on the side, and compare what they write byte by byte:
 it tells which steps are not deterministic, and in which files. The workspace stays as it is."""
-_REPRODUCE_JSON = """--json prints {"version": 1, "steps": [{"name", "outcome" (same, differs, failed), "differences",
-"seconds"}]}. The exit code is 0, and 1 where a step wrote something else or failed."""
+_REPRODUCE_JSON = """--json prints {"version": 1, "steps": [{"name", "outcome" (same, differs, failed, not run),
+"differences", "seconds"}]}. The exit code is 0, and 1 where a step wrote something else or failed."""
 
-# Of the commands that take a script: how many words of their own come before the script's arguments.
-PLACES = {"plan": 1, "reproduce": 1, "explain": 2, "accept": 2, "key": 3}
-_VALUED = frozenset({"--with", "--touch", "--against", "--because", "--output", "-o", "--color", "--step", "--sample"})
-_FLAGS = frozenset({"--json", "--exit-code", "--full", "--undo", "--quiet", "-q", "--verbose", "-v", "--help", "-h"})
+
+@dataclass(frozen=True)
+class _Words:
+    """How a command line is read: what follows a command's own words is the script's, but for its own options."""
+
+    own: int
+    valued: frozenset[str] = frozenset()
+    flags: frozenset[str] = frozenset()
+
+
+_EVERYWHERE = _Words(0, frozenset({"--color"}), frozenset({"--quiet", "-q", "--verbose", "-v", "--help", "-h"}))
+_CHANGES = frozenset({"--with", "--touch"})
+COMMANDS = {
+    "plan": _Words(1, _CHANGES, frozenset({"--exit-code", "--json"})),
+    "reproduce": _Words(1, frozenset({"--step", "--sample"}), frozenset({"--json"})),
+    "explain": _Words(2, _CHANGES | {"--against"}, frozenset({"--full", "--json"})),
+    "accept": _Words(2, frozenset({"--because"}), frozenset({"--undo"})),
+    "key": _Words(3, frozenset({"--output", "-o"})),
+}
 
 
 class _Given(argparse.Namespace):
@@ -161,7 +179,9 @@ def split(given: Sequence[str]) -> tuple[list[str], list[str]]:
         What follows the command's words goes to the script, but for the options that the command knows; after `--`
         all of it does.
     """
-    own, left = [given[0]], PLACES[given[0]]
+    words = COMMANDS[given[0]]
+    valued, flags = words.valued | _EVERYWHERE.valued, words.flags | _EVERYWHERE.flags
+    own, left = [given[0]], words.own
     script: list[str] = []
     tokens = iter(given[1:])
     for token in tokens:
@@ -170,9 +190,9 @@ def split(given: Sequence[str]) -> tuple[list[str], list[str]]:
             return own, [*script, *tokens]
         if token == "-m" and left:
             return own, [token, *tokens]
-        if name in _VALUED:
+        if name in valued:
             own += [token] if equals else [token, *islice(tokens, 1)]
-        elif token in _FLAGS or (left and token.startswith("-")):
+        elif token in flags or (left and token.startswith("-")):
             own.append(token)
         elif left:
             left -= 1
@@ -188,25 +208,35 @@ def split(given: Sequence[str]) -> tuple[list[str], list[str]]:
 def _plan(options: _Given, script: list[str]) -> int:
     code, found = _foreseen([*options.words, *script], options)
     if options.json:
-        plans = [{"experiment": one.experiment, "steps": one.plan.to_json()["steps"]} for one in found]
+        plans = [
+            {"experiment": one.experiment, "steps": one.plan.to_json()["steps"], "ends_at": one.ends_at}
+            for one in found
+        ]
         emit(json.dumps({"version": 1, "plans": plans}, indent=2, ensure_ascii=False))
     else:
         for one in found:
             if len(found) > 1:
                 emit(f"{escaped(one.experiment)}:")
             emit(str(one.plan))
-        _tell_next(found, [*options.words, *script])
+        _tell_next(found, _as_given(options), [*options.words, *script])
     if code or any(one.plan.is_stuck for one in found):
         return code or 1
-    return 2 if options.exit_code and any(one.plan.would_run for one in found) else 0
+    # What comes after the end of what was planned may run as well.
+    return 2 if options.exit_code and any(one.plan.would_run or one.ends_at for one in found) else 0
 
 
-def _tell_next(found: Sequence[Foreseen], script: Sequence[str]) -> None:
+def _as_given(options: _Given) -> list[str]:
+    """Returns: the changes that are thought of, as they were typed."""
+    changes = [("--with", value) for value in options.changes] + [("--touch", path) for path in options.touched]
+    return [word for pair in changes for word in pair]
+
+
+def _tell_next(found: Sequence[Foreseen], changes: Sequence[str], script: Sequence[str]) -> None:
     for one in found:
         for step in one.plan.steps:
             if step.outlook == "run" and step.seconds is not None:
                 words = [*script[:1], step.name, *script[1:]] if script[:1] != ["-m"] else [step.name]
-                notice(f"see why: scriptstep explain {shlex.join(words)}")
+                notice(f"see why: scriptstep explain {shlex.join([*changes, *words])}")
                 return
 
 
@@ -267,6 +297,8 @@ def _reproduce(options: _Given, script: list[str]) -> int:
     from scriptstep.console.text import columns, count, duration
 
     code, found = _foreseen([*options.words, *script], options)
+    if code == INTERRUPTED:
+        raise KeyboardInterrupt
     if code:
         raise UserErrorException(f"the script ended with exit code {code}: there is no plan")
     done = [one for plan in found for one in plan.plan.reproduce(options.steps, options.sample)]
@@ -323,6 +355,8 @@ def _planned_step(options: _Given, script: list[str]) -> tuple[Plan, str]:
         raise ArgumentError("which step?", help="name it: scriptstep explain pipeline.py STEP")
     *file, step = options.words
     code, found = _foreseen([*file, *script] if file else script, options)
+    if code == INTERRUPTED:
+        raise KeyboardInterrupt
     if code:
         raise UserErrorException(f"the script ended with exit code {code}: there is no plan")
     for one in found:

@@ -15,9 +15,9 @@ from scriptstep.cli.faults import show_fault
 from scriptstep.console import Notice, console, notice
 from scriptstep.errors import UserErrorException
 
-__all__ = ["run_module", "run_path"]
+__all__ = ["INTERRUPTED", "run_module", "run_path"]
 
-_INTERRUPTED = 130
+INTERRUPTED = 130
 _TERMINATED = 143
 
 
@@ -123,7 +123,7 @@ def _supervised(run: Callable[[], None], verbose: bool) -> int:
         return code or (1 if failed else 0)
     except KeyboardInterrupt:
         _cancel()
-        return _INTERRUPTED
+        return INTERRUPTED
     except _Terminated:
         _cancel()
         return _TERMINATED

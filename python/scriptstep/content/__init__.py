@@ -5,7 +5,7 @@ Paths below a root are bytes, `/` between their parts; digests are 64 hex digits
 
 from scriptstep.content.collecting import Census, Collection, Leftover, leftovers
 from scriptstep.content.links import make_links
-from scriptstep.content.manifest import Change, Cost, Entry, Manifest, digest_bytes
+from scriptstep.content.manifest import Change, Cost, Entry, Manifest, digest_bytes, digest_file
 from scriptstep.content.scanning import Explanation, OnProgress, Survey, explain, left_out, scan
 from scriptstep.content.store import ContentStore, Guard
 
@@ -23,6 +23,7 @@ __all__ = [
     "OnProgress",
     "Survey",
     "digest_bytes",
+    "digest_file",
     "explain",
     "left_out",
     "leftovers",

@@ -8,7 +8,7 @@ from typing import Literal, NamedTuple
 
 from scriptstep import _core
 
-__all__ = ["Change", "Cost", "Entry", "Manifest", "digest_bytes"]
+__all__ = ["Change", "Cost", "Entry", "Manifest", "digest_bytes", "digest_file"]
 
 _AT_ONCE = 4096
 
@@ -172,3 +172,15 @@ def digest_bytes(domain: str, data: bytes) -> str:
         64 hex digits.
     """
     return _core.digest_bytes(domain, data)
+
+
+def digest_file(data: bytes) -> str:
+    """Digests the bytes of a file as a manifest does.
+
+    Args:
+        data: The bytes.
+
+    Returns:
+        64 hex digits, as `b3sum` prints them.
+    """
+    return _core.digest_file(data)

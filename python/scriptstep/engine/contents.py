@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, TypeAlias
 
 from scriptstep.console import Notice, console
 from scriptstep.console.text import size as size_text
-from scriptstep.content import Change, ContentStore, Manifest, Survey, scan
+from scriptstep.content import Change, ContentStore, Manifest, Survey, digest_file, scan
 from scriptstep.engine.comparing.sides import part_of
 from scriptstep.engine.imports.closure import Closure, SourceFiles, import_closure, is_python
 from scriptstep.errors import SourceChanged, TreeDamaged, TreeMissing
@@ -109,7 +109,7 @@ class Contents:
             source, script, search = key
             if source not in self._files:
                 whole = self._directories[source]
-                self._files[source] = SourceFiles(whole, lambda path: self._read(whole.digest, path))
+                self._files[source] = SourceFiles(whole, lambda path: self._read(whole, path))
             self._closures[key] = import_closure(self._files[source], script, search)
         return self._closures[key]
 
@@ -152,15 +152,21 @@ class Contents:
             self._store.save_part(whole.digest, part)
         return part
 
-    def _read(self, tree: str, path: bytes) -> bytes:
+    def _read(self, whole: Manifest, path: bytes) -> bytes:
+        """Reads a module of a stored tree; what it imports is believed of these very bytes, here and later."""
+        entry = whole.get(path)
         try:
-            return (self._store.content_path(tree) / os.fsdecode(path)).read_bytes()
+            data = (self._store.content_path(whole.digest) / os.fsdecode(path)).read_bytes()
+            problem = None if entry is not None and digest_file(data) == entry.digest else "is not what it was"
         except OSError as error:
-            self._store.set_aside(tree)
-            raise TreeDamaged(
-                f"{os.fsdecode(path)} of stored tree {tree[:12]} cannot be read: {error.strerror}",
-                help="run it again: the source directory is stored anew",
-            ) from error
+            problem = f"cannot be read: {error.strerror}"
+        if problem is None:
+            return data
+        self._store.set_aside(whole.digest)
+        raise TreeDamaged(
+            f"{os.fsdecode(path)} of stored tree {whole.digest[:12]} {problem}",
+            help="run it again: the source directory is stored anew",
+        )
 
     def _read_and_keep(self, spec: StepSpec) -> Manifest:
         source = spec.source_directory

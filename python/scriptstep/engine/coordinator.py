@@ -37,7 +37,7 @@ from scriptstep.engine.executors.terminal import run_on_terminal
 from scriptstep.engine.planner import Planner
 from scriptstep.engine.processes import failed_rank
 from scriptstep.engine.recorder import Recorder
-from scriptstep.engine.remains import remove_working_copies
+from scriptstep.engine.remains import remove_remains
 from scriptstep.engine.retries import Retries
 from scriptstep.engine.run_record import RunRecord
 from scriptstep.engine.step_plan import StepPlan
@@ -111,7 +111,7 @@ class _Coordinator:
                     [self._specs[n].name for n in self._order],
                 )
             )
-            remove_working_copies(self._history, self._home)
+            remove_remains(self._history, self._home)
             self._coordinate(run)
             status = "Canceled" if self._cancelled else "Failed" if self._failed else self._s.good_end
         except AzureMLException as mistake:
@@ -235,6 +235,7 @@ class _Coordinator:
     def _decide(self, node_id: str, to_run: deque[StepPlan]) -> list[str]:
         """Gives a verdict. Returns the node where it is done with: reused, or failed before it could run."""
         spec = self._specs[node_id]
+        plan: StepPlan | None = None
         try:
             if any(above in self._failed or above in self._planner.skipped for above in self._planner.above[node_id]):
                 self._planner.skipped.add(node_id)
@@ -248,10 +249,13 @@ class _Coordinator:
                 return []
             reason = self._recorder.reuse(plan)
         except TransferCancelled:
-            self._stopped(plan, None)
+            if plan is None:
+                self._planner.skipped.add(node_id)
+            else:
+                self._stopped(plan, None)
             return [node_id]
         except AzureMLException as mistake:
-            self._fail(node_id, why_refused(spec, mistake), None, None)
+            self._fail(node_id, why_refused(spec, mistake), plan, None)
             return [node_id]
         self._counts["reused"] += 1
         self._saved_s += plan.verdict.reuse.duration_s
@@ -297,13 +301,15 @@ class _Coordinator:
             self._stopped(plan, None)
             return [plan.node_id]
         except AzureMLException as mistake:
-            self._fail(plan.node_id, why_refused(plan.spec, mistake), None, None)
+            self._fail(plan.node_id, why_refused(plan.spec, mistake), plan, plan.failed)
             return [plan.node_id]
         plan.logs = tuple(map(Path, attempt.logs))
         if self._s.debug == plan.spec.name:
             told = "; ".join(plan.verdict.reasons)
             console().send(Notice("note", f"step '{plan.spec.name}' runs on this terminal: {told}", None))
-            self._end(plan, run_on_terminal(attempt), None)
+            status = run_on_terminal(attempt)
+            self._recorder.take_events(plan)
+            self._end(plan, status, self._fault(plan, status))
             return [plan.node_id]
         plan.handle = executor.submit(attempt)
         self._running[plan.handle] = plan
@@ -320,13 +326,17 @@ class _Coordinator:
             if status.state in (State.QUEUED, State.RUNNING):
                 continue
             del self._running[handle]
-            fault = None if status.state is State.SUCCEEDED else self._recorder.damage(plan)
+            fault = self._fault(plan, status)
             if fault is None and self._retries.is_due(plan, status) and not self._stopping:
                 self._put_off(plan, status)
                 continue
             done.append(plan.node_id)
             self._end(plan, status, fault)
         return done
+
+    def _fault(self, plan: StepPlan, status: Status) -> AzureMLException | None:
+        """Returns: what an attempt that did not succeed did to its inputs, or None."""
+        return None if status.state is State.SUCCEEDED else self._recorder.damage(plan)
 
     def _put_off(self, plan: StepPlan, status: Status) -> None:
         why, retry, most = why_ended(plan.spec, status), plan.attempt, self._retries.most(plan)
@@ -387,7 +397,8 @@ class _Coordinator:
             self._recorder.stopped(plan, "Failed", error, status)
             tail = log_tail(plan.log_of(status.rank))
         else:
-            self._history.update_run(row.id, status="Failed", ended=now(), error=error)
+            fields = {} if plan is None else {"details": self._recorder.known(plan)}
+            self._history.update_run(row.id, status="Failed", ended=now(), error=error, **fields)
         seconds = plan.seconds(status) if plan is not None and status is not None else None
         self._tell(spec, "failed", seconds, message, tail)
 

@@ -11,12 +11,36 @@ from scriptstep.engine.canonical import encode
 from scriptstep.engine.environment_identity import Installed
 from scriptstep.graph import Argument, InputRef, OutputRef, OutputSpec, ParameterRef, StepSpec
 
-__all__ = ["KEY_DOMAIN", "SCHEME", "Document", "StepFacts", "describe", "key_of"]
+__all__ = ["FIELDS", "KEY_DOMAIN", "SCHEME", "Document", "StepFacts", "describe", "key_of"]
 
 SCHEME = 2
 KEY_DOMAIN = "scriptstep 2026 step key"
 
 Document = dict[str, Any]
+
+# Of a document, in its order.
+FIELDS = (
+    "scheme",
+    "script",
+    "content",
+    "version",
+    "arguments",
+    "params",
+    "parameters",
+    "inputs",
+    "outputs",
+    "environment",
+    "variables",
+    "inherited",
+    "framework",
+    "communicator",
+    "node_count",
+    "process_counts",
+    "python",
+    "system",
+    "packages",
+    "runtime",
+)
 
 
 @dataclass(frozen=True)

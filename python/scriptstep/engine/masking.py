@@ -19,6 +19,9 @@ __all__ = ["HIDDEN", "Mask", "secret_names", "without_secrets"]
 HIDDEN = "(secret)"
 
 _SECRET = re.compile(r"KEY|TOKEN|PASSWORD|PASSWD|SECRET|CREDENTIAL", re.IGNORECASE)
+_NAMED = r"(?<![\w-])(?:--?(?P<flag>[A-Za-z][\w.-]*)(?:=|\s+)|(?P<variable>[A-Za-z_]\w*)=)"
+_IN_LINE = re.compile(_NAMED + r"(?P<value>(?!-)(?:\"[^\"]*\"|'[^']*'|[^\s\"'])+)")
+_AT_END = re.compile(_NAMED + r"[\"']?\Z")
 _FLAG = re.compile(r"--?([A-Za-z][\w.-]*)(=|\Z)")
 
 
@@ -36,13 +39,22 @@ class Mask:
         self._key: bytes | None = None
 
     def document(self, document: Document) -> Document:
-        """Returns: the document as it is kept with a result; its key comes from the true values."""
+        """Returns: the document as it is kept with a result; its key comes from the true values.
+
+        One that was hidden before stays as it is.
+        """
         hidden = {part: self._named(document[part]) for part in ("variables", "inherited", "environment")}
-        hidden |= {
-            part: {n: [v[0], self._hidden(v[1])] if self._is_secret(n) else v for n, v in document[part].items()}
-            for part in ("params", "parameters")
-        }
-        return {**document, **hidden, "arguments": self._arguments(document["arguments"])}
+        is_line = document["script"] == ["command", "line"]
+        arguments, handed = self._arguments(document["arguments"], is_line)
+        params = {name: self._pair(name, value) for name, value in document["params"].items()}
+        # A parameter that stands where a secret is wanted is one, whatever its name.
+        handed |= {v[1] for n, v in document["params"].items() if v[0] == "parameter" and self._is_secret(n)}
+        parameters = {name: self._pair(name, v, name in handed) for name, v in document["parameters"].items()}
+        return {**document, **hidden, "params": params, "parameters": parameters, "arguments": arguments}
+
+    def _pair(self, name: str, value: list[Any], is_secret: bool = False) -> list[Any]:
+        is_text = value[0] != "parameter" and not isinstance(value[1], Mapping)
+        return [value[0], self._hidden(value[1])] if is_text and (is_secret or self._is_secret(name)) else value
 
     def _is_secret(self, name: str) -> bool:
         return name in self._marked or _SECRET.search(name) is not None
@@ -52,27 +64,59 @@ class Mask:
 
     def _value(self, name: str, value: Any) -> Any:
         if isinstance(value, Mapping):
-            return self._named(value)
+            return value if isinstance(value.get("secret"), str) else self._named(value)
         if isinstance(value, (str, int, float)) and not isinstance(value, bool) and self._is_secret(name):
             return self._hidden(value)
         return value
 
-    def _arguments(self, arguments: list[list[list[str]]]) -> list[list[list[str]]]:
-        """Hides what follows a flag that speaks of a secret, in the same argument or as the next one."""
+    def _arguments(self, arguments: list[list[list[str]]], is_line: bool) -> tuple[list[list[list[str]]], set[str]]:
+        """Hides what follows a flag that speaks of a secret, in the same argument, as the next one, or in a line.
+
+        Returns:
+            The arguments, and the names of parameters that stand where a secret is wanted.
+        """
         kept: list[list[list[str]]] = []
+        handed: set[str] = set()
         is_next = False
         for argument in arguments:
+            if is_line:
+                parts, names = self._line(argument)
+                kept.append(parts)
+                handed |= names
+                continue
             flag = _FLAG.match(argument[0][1]) if argument and argument[0][0] == "text" else None
-            if is_next and flag is None:
-                argument = [self._part(part) for part in argument]
+            secret: list[list[str]] = argument if is_next and flag is None else []
+            lead: list[list[str]] = []
             is_next = False
             if flag is not None and self._is_secret(flag[1]):
                 is_next = not flag[2]
                 if flag[2]:
                     rest = argument[0][1][flag.end() :]
-                    argument = [["text", flag[0]], *map(self._part, [["text", rest], *argument[1:]])]
-            kept.append(argument)
-        return kept
+                    lead, secret = [["text", flag[0]]], [*([["text", rest]] if rest else []), *argument[1:]]
+            handed |= {part[1] for part in secret if part[0] == "parameter"}
+            kept.append([*lead, *map(self._part, secret)] if secret else argument)
+        return kept, handed
+
+    def _line(self, line: list[list[str]]) -> tuple[list[list[str]], set[str]]:
+        """Hides secrets in a line of shell: `--token VALUE`, `--token=VALUE` and `TOKEN=VALUE`."""
+        parts: list[list[str]] = []
+        handed: set[str] = set()
+        is_next = False
+        for kind, value in line:
+            if kind != "text":
+                handed |= {value} if is_next and kind == "parameter" else set()
+                parts.append([kind, value])
+                is_next = False
+                continue
+            at = 0
+            for found in _IN_LINE.finditer(value):
+                if self._is_secret(found["flag"] or found["variable"]):
+                    parts += [["text", value[at : found.start("value")]], ["secret", self._digest(found["value"])]]
+                    at = found.end("value")
+            last = _AT_END.search(value)
+            is_next = last is not None and self._is_secret(last["flag"] or last["variable"])
+            parts += [["text", value[at:]]] if at < len(value) else []
+        return parts, handed
 
     def _part(self, part: list[str]) -> list[str]:
         return ["secret", self._digest(part[1])] if part[0] == "text" else part

@@ -65,7 +65,6 @@ class Planner:
         used: Results that serve a step of this run.
         recorded: Results that this run recorded.
         skipped: Nodes that are not run, for what they need failed.
-        spared: For each source directory, the steps that ran for files of it that their scripts do not import.
         packages: The lists of what was installed.
         sides: Finds what is known of a key.
     """
@@ -86,7 +85,6 @@ class Planner:
         self.used: set[int] = set()
         self.recorded: set[int] = set()
         self.skipped: set[str] = set()
-        self.spared: dict[str, list[str]] = {}
         self.inherited = {name: os.environ[name] for name in settings.environment.inherit if name in os.environ}
         self.resolver = SourceResolver(
             self._workspace,
@@ -96,8 +94,8 @@ class Planner:
             (submission.input_identity or settings.reuse.input_identity) == "content",
         )
         self.packages = PackageLists(self._workspace._place.home)
-        self.sides = Sides(store, self.packages)
         self._mask = Mask(self._workspace._place.home, settings.environment.secret)
+        self.sides = Sides(store, self.packages, self._mask)
         self._contents = Contents(submission, history, store)
         self._installed: dict[str, Installed] = {}
         self._unmet: set[tuple[str, str]] = set()
@@ -189,13 +187,14 @@ class Planner:
 
     def _run_all_the_same(self, step: KeyedStep) -> None:
         """Has a step run that would be reused: to be compared with what it gave, or on the terminal."""
-        reused = step.verdict.reuse
+        reused, is_debugged = step.verdict.reuse, self._s.debug == step.spec.name
         if self._s.again is not None and step.node_id in self._s.again and reused is not None:
             step.compared = reused
-            step.verdict = Verdict(None, ("to compare",), against=reused.run)
-        elif self._s.debug == step.spec.name and reused is not None:
-            step.verdict = Verdict(None, ("on the terminal; it would be reused",), against=reused.run)
-        if step.verdict.reuse is None and (step.compared is not None or self._s.debug == step.spec.name):
+            self.used.add(reused.id)
+            step.verdict = replace(step.verdict, reuse=None, reasons=("to compare",))
+        elif is_debugged and reused is not None:
+            step.verdict = replace(step.verdict, reuse=None, reasons=("it would be reused",))
+        if step.compared is not None or is_debugged:
             step.reusable = False
 
     def _warn_of_unmet(self, spec: StepSpec, interpreter: str, installed: Installed) -> None:
@@ -295,8 +294,7 @@ class Planner:
         found = compare(self.side(step), self.side_of(step, old), lambda port: self.step_of(step.spec, port))
         changes = [one.change for one in found if isinstance(one, FileDifference)]
         if changes and len(changes) == len(found) and step.spec.hash_paths is None:
-            if self._contents.would_spare(step.spec, changes):
-                self.spared.setdefault(step.spec.source_directory, []).append(step.spec.name)
+            step.is_spared = self._contents.would_spare(step.spec, changes)
         return tuple(reasons(found)) or ("its earlier result serves another step or cannot be used",)
 
     def _notes(self, step: KeyedStep, result: ResultRow) -> tuple[str, ...]:

@@ -76,7 +76,7 @@ class Recorder:
         self._auditor = Auditor(submission.audit, home, self._catalog, planner) if submission.audit else None
         # Whole source directories, too: who publishes the run publishes those.
         self.trees: set[str] = set(planner.contents.values())
-        self._ran: list[str] = []
+        self._ran: list[StepPlan] = []
 
     # --- an attempt
 
@@ -117,6 +117,8 @@ class Recorder:
     def _begin_again(self, plan: StepPlan) -> Attempt:
         """Lays out another attempt: what the earlier one logged is forgotten, what it gave to others stays."""
         self.take_events(plan)
+        if self._auditor is not None:
+            self._auditor.forget(plan)
         plan.folder.set_aside(plan.attempt - 1)
         plan.taker = EventTaker(self._target(plan), plan.folder.events, plan.folder.path)
         with self._history.transaction():
@@ -243,7 +245,7 @@ class Recorder:
         outputs = collected.trees if plan.compared is None else plan.compared.outputs
         self._done(plan, outputs, plan.row.id if plan.compared is None else plan.compared.run)
         self._planner.recorded.add(result)
-        self._ran.append(plan.spec.name)
+        self._ran.append(plan)
         self.trees |= {artifacts}
         shutil.rmtree(plan.folder.code, ignore_errors=True)
         told = [", ".join(plan.verdict.reasons), *self._outcome(plan, collected), *plan.verdict.notes]
@@ -266,25 +268,33 @@ class Recorder:
             self._auditor.forget(plan)
         artifacts = None if plan.folder.artifacts.is_symlink() else adopt_artifacts(plan.folder, self._store)
         code = status.exit_code if status.signal is None else -status.signal
-        keyed = {
-            "key": plan.key,
-            "document": plan.masked,
-            "tree": plan.content.digest,
-            "paths": deciding_paths(plan.spec),
-        }
-        fields: dict[str, Any] = {"details": {**_details(plan), "keyed": keyed}}
+        fields: dict[str, Any] = {"details": self.known(plan)}
         fields |= {"artifacts": artifacts} if artifacts else {}
         self._history.update_run(
             plan.row.id, status=status_text, ended=now(), exit_code=code, error=dict(error), **fields
         )
         shutil.rmtree(plan.folder.code, ignore_errors=True)
 
+    def known(self, plan: StepPlan) -> dict[str, Any]:
+        """Returns: what is kept of a step that is no result: what it was given, and its key, to be explained."""
+        keyed = {
+            "key": plan.key,
+            "document": plan.masked,
+            "tree": plan.content.digest,
+            "paths": deciding_paths(plan.spec),
+        }
+        return {**_details(plan), "keyed": keyed}
+
     def defeats(self) -> list[Defeat]:
         """Returns: what keeps the steps that ran from ever being reused."""
         if self._s.alone:
             return []
-        shared = shared_directories(self._planner.spared, self._specs.values())
-        return [*defeats(self._history, self._store, self._workspace.name, self._ran), *shared]
+        names = [plan.spec.name for plan in self._ran]
+        spared = [plan.spec for plan in self._ran if plan.is_spared]
+        return [
+            *defeats(self._history, self._store, self._workspace.name, names),
+            *shared_directories(spared, self._specs.values()),
+        ]
 
     # --- reuse
 
@@ -434,7 +444,8 @@ class Recorder:
         told = [f"attempt {plan.attempt}"] if plan.attempt > 1 else []
         if plan.previous is not None and collected.trees and plan.previous.outputs == collected.trees:
             told.append(f"its output{'s are' if len(collected.trees) > 1 else ' is'} as before")
-        effects = plan.taker.effects if plan.taker is not None else []
+        # A run on the side registers where nobody looks.
+        effects = plan.taker.effects if plan.taker is not None and self._s.again is None else []
         for name in dict.fromkeys(e["name"] for e in effects if e["do"] == "register_model"):
             latest = self._history.model(self._workspace.name, name)
             told.append(f"model {name}" + (f" {latest.version}" if latest else ""))

@@ -38,6 +38,7 @@ class KeyedStep:
         previous: The last result of a step of its name, or None.
         reusable: Whether an earlier result may stand for it.
         newest: Id of the newest result of its key when the verdict was given.
+        is_spared: Whether `hash_paths="imports"` would have had it reused.
         compared: The result that it would have been, where it runs to be compared with it.
     """
 
@@ -53,6 +54,7 @@ class KeyedStep:
     previous: ResultRow | None
     reusable: bool
     newest: int = 0
+    is_spared: bool = False
     compared: ResultRow | None = None
 
 

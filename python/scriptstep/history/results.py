@@ -80,9 +80,10 @@ class ResultRecords(Database):
         return int(found[0] or 0)
 
     def latest_result(self, workspace: str, step_name: str) -> ResultRow | None:
-        """Returns: the newest result of a step of that name, whatever its key."""
+        """Returns: the newest result of a step of that name, whatever its key; one that may be used before others."""
         found = self._read_one(
-            f"SELECT {RESULTS.list} FROM results WHERE workspace = ? AND step_name = ? ORDER BY id DESC LIMIT 1",
+            f"SELECT {RESULTS.list} FROM results WHERE workspace = ? AND step_name = ? "
+            "ORDER BY reusable DESC, id DESC LIMIT 1",
             (workspace, step_name),
         )
         return RESULTS.read(found) if found else None

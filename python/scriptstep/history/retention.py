@@ -108,7 +108,7 @@ class RetentionRecords(Database):
         found += [_of_run("files", *row) for row in rows]
         rows = self._read(
             "SELECT workspace, name, id, root, COALESCE(ended, created), details FROM runs "
-            "WHERE kind = 'pipeline' AND details LIKE '%\"contents\"%'"
+            "WHERE (kind = 'pipeline' AND details LIKE '%\"contents\"%') OR details LIKE '%\"keyed\"%'"
         )
         found += [_of_run("code", *row) for row in rows]
         return sorted(found, key=lambda held: held.used)
@@ -126,6 +126,10 @@ class RetentionRecords(Database):
         """Returns: whether nothing was ever run or registered."""
         tables = ("runs", "results", "models", "datasets", "pipelines")
         return not any(self._read_one(f"SELECT 1 FROM {table} LIMIT 1") for table in tables)
+
+    def had_results(self) -> bool:
+        """Returns: whether a result was ever recorded, though it may be gone."""
+        return self._read_one("SELECT 1 FROM sqlite_sequence WHERE name = 'results' AND seq > 0") is not None
 
     def mark_collected(self, results: Iterable[int], when: str | None) -> None:
         """Takes down when the trees of results were collected; None takes that back."""

@@ -223,14 +223,21 @@ class Plan(Sequence[PlannedStep]):
 
         from scriptstep.errors import NotRegisteredError
 
-        names = [step.name for step in self.steps]
-        if name not in names:
-            near = difflib.get_close_matches(name, names, 1)
-            raise NotRegisteredError(
-                f"the pipeline has no step '{name}'; it has {listed(sorted(set(names)), 12)}",
-                help=f"did you mean '{near[0]}'?" if near else None,
-            )
-        return names.index(name)
+        alike = [at for at, step in enumerate(self.steps) if step.name == name]
+        if alike:
+            # Of several, the one that there is something to say of.
+            return next((at for at in alike if self.steps[at].outlook != "reused"), alike[0])
+        # NAME#2 is the second of that name.
+        first, mark, number = name.rpartition("#")
+        alike = [at for at, step in enumerate(self.steps) if step.name == first]
+        if mark and number.isdigit() and 0 < int(number) <= len(alike):
+            return alike[int(number) - 1]
+        names = sorted({step.name for step in self.steps})
+        near = difflib.get_close_matches(name, names, 1)
+        raise NotRegisteredError(
+            f"the pipeline has no step '{name}'; it has {listed(names, 12)}",
+            help=f"did you mean '{near[0]}'?" if near else None,
+        )
 
     def _summary(self) -> str:
         by = {o: [s for s in self.steps if s.outlook == o] for o in ("run", "run?", "reused", "stuck")}

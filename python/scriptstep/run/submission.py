@@ -308,18 +308,16 @@ def parameter_values(pipeline: Submittable, given: Mapping[str, Any] | None) -> 
     return values
 
 
-def _named_step(graph: Graph, name: str) -> str | None:
-    """Returns: the name, where a step has it; a script may submit several pipelines."""
+def _named_step(graph: Graph, name: str) -> str:
+    """Returns: the name, where a step has it."""
     names = sorted({node.name for node in graph.module_nodes})
-    if name in names:
-        return name
-    near = difflib.get_close_matches(name, names, 1)
-    notice(
-        f"no step of this pipeline is called '{name}': none runs on the terminal; there are {', '.join(names)}",
-        help=f"did you mean '{near[0]}'?" if near else None,
-        level="warning",
-    )
-    return None
+    if name not in names:
+        near = difflib.get_close_matches(name, names, 1)
+        raise ArgumentError(
+            f"no step of the pipeline is called '{name}'; it has {', '.join(names)}",
+            help=f"did you mean '{near[0]}'?" if near else None,
+        )
+    return name
 
 
 def _check_options(tags: object, input_identity: object, jobs: object, audit: object, retries: object) -> None:

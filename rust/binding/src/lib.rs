@@ -17,10 +17,15 @@ fn digest_bytes(domain: &str, data: &[u8]) -> String {
     Digest::in_domain(domain, data).to_hex()
 }
 
+#[pyfunction]
+fn digest_file(data: &[u8]) -> String {
+    Digest::of(data).to_hex()
+}
+
 #[pymodule(gil_used = false)]
 mod _core {
     #[pymodule_export]
-    use super::digest_bytes;
+    use super::{digest_bytes, digest_file};
     #[pymodule_export]
     use crate::links::make_links;
     #[pymodule_export]

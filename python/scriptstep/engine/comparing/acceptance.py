@@ -33,12 +33,16 @@ def accept(forecaster: Forecaster, forecast: Forecast, because: str) -> Acceptan
     if step.previous is None:
         raise UserErrorException(f"step '{forecast.name}' never succeeded: there is no result to accept")
     workspace = planner.workspace_name
+    before = history.acceptance(workspace, step.key)
     row = history.accept(
         AcceptanceRow(workspace, step.key, step.previous.key, forecast.name, because, _whoever_runs_this())
     )
     again = planner.key(step.node_id).verdict
     if again.reuse is None:
-        history.withdraw_acceptance(workspace, step.key)
+        if before is not None:
+            history.accept(before)
+        else:
+            history.withdraw_acceptance(workspace, step.key)
         raise UserErrorException(
             f"step '{forecast.name}' would run all the same: {', '.join(again.reasons)}",
             help="only what is in its key can be accepted",

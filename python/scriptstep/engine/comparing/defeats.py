@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 import re
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 
 from scriptstep.console.text import listed, typed
@@ -64,18 +64,19 @@ def defeats(history: History, store: ContentStore, workspace: str, steps: Iterab
     return found
 
 
-def shared_directories(spared: Mapping[str, Sequence[str]], specs: Collection[StepSpec]) -> list[Defeat]:
+def shared_directories(spared: Sequence[StepSpec], specs: Collection[StepSpec]) -> list[Defeat]:
     """Tells of source directories whose steps ran for files that they do not import.
 
     Args:
-        spared: For each source directory, the names of those steps.
+        spared: Those steps.
         specs: All steps of the pipeline.
 
     Returns:
         What was found; one for each directory.
     """
     found: list[Defeat] = []
-    for directory, steps in spared.items():
+    for directory in dict.fromkeys(spec.source_directory for spec in spared):
+        steps = [spec.name for spec in spared if spec.source_directory == directory]
         sharing = sum(1 for spec in specs if spec.source_directory == directory)
         named = listed(list(dict.fromkeys(steps)))
         whose = f"{sharing} steps share source directory '{typed(directory)}': " if sharing > 1 else ""

@@ -12,7 +12,7 @@ from scriptstep.engine.comparing.forecast import Forecast, Forecaster
 from scriptstep.engine.comparing.package_lists import PackageLists
 from scriptstep.engine.comparing.sides import Sides, read_export, write_export
 from scriptstep.engine.key import Document
-from scriptstep.engine.masking import secret_names, without_secrets
+from scriptstep.engine.masking import Mask, secret_names, without_secrets
 from scriptstep.errors import NotRegisteredError, UserErrorException
 from scriptstep.history import History, ResultRow, RunRow
 
@@ -118,7 +118,7 @@ def explain_run(
     Raises:
         NotRegisteredError: There is no such run, or the step is not in it; or nothing is known of the step's key.
     """
-    sides = Sides(store, PackageLists(home))
+    sides = Sides(store, PackageLists(home), Mask(home))
     key, side = _of_run(history, sides, row)
     compared = _Compared(history, sides, row.name, key, row.workspace)
     verdict = row.verdict or {}
@@ -132,7 +132,8 @@ def explain_run(
         earlier = verdict.get("against") or row.reused_from
         result = history.result_of(earlier) if earlier else None
         baseline = compared.with_result(result, None)
-    reasons = (*verdict.get("reasons", []), *verdict.get("notes", []))
+    failure = str((row.error or {}).get("message", "")).split("\n")[0]
+    reasons = (*([failure] if failure else []), *verdict.get("reasons", []), *verdict.get("notes", []))
     return _explained(compared, words, tuple(reasons), side, baseline, lambda port: None)
 
 
@@ -175,7 +176,7 @@ def export_run(history: History, store: ContentStore, home: Path, row: RunRow) -
         NotRegisteredError: Nothing is known of its key.
     """
     lists = PackageLists(home)
-    key, side = _of_run(history, Sides(store, lists), row)
+    key, side = _of_run(history, Sides(store, lists, Mask(home)), row)
     return write_export(row.name, key, side, lists.read(side.document["packages"]))
 
 
@@ -235,7 +236,8 @@ def _of_run(history: History, sides: Sides, row: RunRow) -> tuple[str, Side]:
         return result.key, sides.side(result.document, conditions.get("tree"), conditions.get("paths"))
     if (keyed := row.details.get("keyed")) is not None:
         return keyed["key"], sides.side(keyed["document"], keyed["tree"], keyed["paths"])
-    raise NotRegisteredError(f"nothing is known of step '{row.name}' of that run: it never got as far as its key")
+    why = "it has not ended" if row.ended is None else "it never got as far as its key"
+    raise NotRegisteredError(f"nothing is known yet of step '{row.name}' of run {(row.parent or row.id)[:4]}: {why}")
 
 
 def _explained(

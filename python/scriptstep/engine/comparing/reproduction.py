@@ -13,6 +13,8 @@ from pathlib import Path
 from scriptstep.content import ContentStore
 from scriptstep.engine.comparing.forecast import Forecast, Forecaster
 from scriptstep.engine.coordinator import start
+from scriptstep.engine.file_lock import FileLock
+from scriptstep.engine.remains import ASIDE, LOCK
 from scriptstep.engine.submission import Submission
 from scriptstep.errors import ContentError, UserErrorException
 from scriptstep.history import History, ResultRow, RunRow
@@ -33,7 +35,7 @@ class Reproduction:
 
     Attributes:
         step: Its name.
-        outcome: "same", "differs", or "failed".
+        outcome: "same", "differs", "failed", or "not run" where it did not come to that.
         differences: The files that differ, each with what became of it; of a failure what it was.
         seconds: How long it took; None where it failed.
     """
@@ -68,7 +70,13 @@ def reproduce(submission: Submission, forecaster: Forecaster, chosen: Collection
         nodes = frozenset(one.node_id for one in chosen)
         aside = replace(submission, workspace=workspace, again=nodes, continue_on_step_failure=True)
         active = start(aside)
-        active.wait()
+        try:
+            active.wait()
+        except BaseException:
+            # Its state folder must outlive it.
+            active.cancel()
+            active.wait()
+            raise
         if active.error is not None:
             raise UserErrorException(f"the steps could not be run again: {active.error}")
         catalog = aside.catalog
@@ -81,8 +89,10 @@ def _beside(place: Place, history: History) -> Iterator[Path]:
     """Makes a state folder beside the workspace's own, that has its history up to now and shares its trees."""
     from scriptstep.workspace.catalog import close_catalogs
 
-    home = place.home / "aside" / uuid.uuid4().hex[:8]
-    home.mkdir(parents=True, mode=0o700)
+    (place.home / ASIDE).mkdir(mode=0o700, exist_ok=True)
+    home = place.home / ASIDE / uuid.uuid4().hex[:8]
+    home.mkdir(mode=0o700)
+    lock = FileLock.take(home / LOCK)
     try:
         history.copy_to(home / "history.db")
         for name in _SHARED:
@@ -95,6 +105,8 @@ def _beside(place: Place, history: History) -> Iterator[Path]:
     finally:
         close_catalogs()
         shutil.rmtree(home, ignore_errors=True)
+        if lock is not None:
+            lock.release()
         with contextlib.suppress(OSError):
             os.rmdir(home.parent)
 
@@ -103,8 +115,10 @@ def _compared(one: Forecast, row: RunRow | None, catalog: LocalCatalog) -> Repro
     assert one.step is not None and one.step.verdict.reuse is not None
     result = catalog.history.result_of(row.id) if row is not None else None
     if row is None or result is None:
-        message = str((row.error or {}).get("message", "it did not run")) if row is not None else "it did not run"
-        return Reproduction(one.name, "failed", (message,), None)
+        error = row.error if row is not None else None
+        if error is None:
+            return Reproduction(one.name, "not run", (), None)
+        return Reproduction(one.name, "failed", (str(error.get("message", "")),), None)
     differences = tuple(_differences(one.step.verdict.reuse, result, catalog.store))
     return Reproduction(one.name, "differs" if differences else "same", differences, result.duration_s)
 

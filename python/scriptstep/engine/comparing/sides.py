@@ -12,8 +12,8 @@ from typing import Any
 from scriptstep.content import ContentStore, Manifest
 from scriptstep.engine.comparing.differences import Side
 from scriptstep.engine.comparing.package_lists import PackageLists, packages_of
-from scriptstep.engine.key import Document
-from scriptstep.engine.masking import without_secrets
+from scriptstep.engine.key import FIELDS, Document
+from scriptstep.engine.masking import Mask, without_secrets
 from scriptstep.errors import ContentError, UserErrorException
 
 __all__ = ["ExportedKey", "Sides", "part_of", "read_export", "write_export"]
@@ -27,10 +27,11 @@ class Sides:
     Args:
         store: The content store.
         packages: The lists of packages.
+        mask: Hides what an earlier version did not.
     """
 
-    def __init__(self, store: ContentStore, packages: PackageLists) -> None:
-        self._store, self._packages = store, packages
+    def __init__(self, store: ContentStore, packages: PackageLists, mask: Mask) -> None:
+        self._store, self._packages, self._mask = store, packages, mask
 
     def side(self, document: Document, tree: str | None, paths: Sequence[str] | None) -> Side:
         """Puts together what is known of a key.
@@ -53,7 +54,7 @@ class Sides:
 
         # As it was kept: the directory itself may be another by now, or gone.
         root = None if kept is None else self._store.content_path(kept)
-        return Side(document, files, packages, root, self._tree)
+        return Side(self._mask.document(document), files, packages, root, self._tree)
 
     def _tree(self, digest: str) -> Manifest | None:
         try:
@@ -133,7 +134,8 @@ def read_export(file: Path) -> ExportedKey:
     try:
         manifest = None if data["files"] is None else Manifest.from_bytes(base64.b64decode(data["files"]))
         packages = packages_of(data["packages"])
-        side = Side(dict(data["document"]), lambda: manifest, lambda: packages)
+        document = {name: data["document"][name] for name in FIELDS}
+        side = Side(document, lambda: manifest, lambda: packages)
         return ExportedKey(str(data["step"]), str(data["key"]), side)
     except (KeyError, TypeError, ValueError, ContentError) as error:
         raise UserErrorException(f"{file} is no whole exported key: {error}", help=help) from error

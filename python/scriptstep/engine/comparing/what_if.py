@@ -115,13 +115,13 @@ class WhatIfPlanner(Planner):
         found: list[str] = []
         for file in self._touched:
             path = os.path.relpath(file, spec.source_directory)
-            if path.startswith(os.pardir):
+            if path == os.pardir or path.startswith(os.pardir + os.sep):
                 continue
             told = explain(spec.source_directory, path)
             if not told.kept:
                 self._left_out[file] = told
                 continue
-            if content.get(os.fsencode(path)) is not None or (not spec.hash_paths and not file.exists()):
+            if content.get(os.fsencode(path)) is not None:
                 self._hit.add(file)
                 found.append(path)
         return found

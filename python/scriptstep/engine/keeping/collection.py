@@ -12,7 +12,7 @@ from scriptstep.content import Census, Collection, ContentStore, Leftover, lefto
 from scriptstep.engine.keeping.roots import runs_under_way
 from scriptstep.history import History, Holding, now
 
-__all__ = ["GRACE_S", "Limits", "Loss", "Plan", "carry_out", "choose"]
+__all__ = ["GRACE_S", "Limits", "Loss", "Selection", "carry_out", "choose"]
 
 # What is younger is left alone: whoever made it may be about to record it.
 GRACE_S = 3600.0
@@ -49,7 +49,7 @@ class Loss:
 
 
 @dataclass
-class Plan:
+class Selection:
     """What is to go, and why the rest stays.
 
     Attributes:
@@ -83,7 +83,7 @@ class Plan:
         return sum(held.seconds for held in self.results)
 
 
-def choose(store: ContentStore, history: History, home: Path, limits: Limits) -> Plan:
+def choose(store: ContentStore, history: History, home: Path, limits: Limits) -> Selection:
     """Chooses what goes; nothing is changed.
 
     Args:
@@ -97,7 +97,7 @@ def choose(store: ContentStore, history: History, home: Path, limits: Limits) ->
     """
     census = Census(store)
     left = leftovers(store)
-    plan = Plan(leftovers=[one for one in left if one.kind != "damaged" or one.age >= limits.grace_s])
+    plan = Selection(leftovers=[one for one in left if one.kind != "damaged" or one.age >= limits.grace_s])
     plan.bytes_before = census.total + sum(one.bytes for one in left)
     rest = sum(one.bytes for one in left) - sum(one.bytes for one in plan.leftovers)
     young = {digest for digest, age in census.ages.items() if age < limits.grace_s}
@@ -139,7 +139,7 @@ def choose(store: ContentStore, history: History, home: Path, limits: Limits) ->
 
 
 def carry_out(
-    plan: Plan,
+    plan: Selection,
     store: ContentStore,
     history: History,
     collection: Collection,
@@ -159,8 +159,12 @@ def carry_out(
     """
     # First the record, then the trees: none is ever believed whole that is not.
     history.mark_collected([held.id for held in plan.results], now())
-    gone = collection.remove(plan.trees, on_progress=on_progress)
-    history.mark_collected([held.id for held in plan.results if not held.needs & gone], None)
+    try:
+        collection.remove(plan.trees, on_progress=on_progress)
+    finally:
+        # Ctrl-C comes by here, too: what is there all the same is used again.
+        gone = plan.trees - set(store.digests())
+        history.mark_collected([held.id for held in plan.results if not held.needs & gone], None)
     for left in plan.leftovers:
         collection.remove_leftover(left)
     return gone

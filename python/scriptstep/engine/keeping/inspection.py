@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from scriptstep.content import ContentStore, leftovers
+from scriptstep.errors import HistoryDamaged
 from scriptstep.history import History, Holding
 
 __all__ = ["DamagedTree", "Inspection", "inspect", "set_aside"]
@@ -69,7 +70,7 @@ def inspect(
         What was found.
     """
     # What is recorded has its trees before it is: so the records are read first, and then the trees.
-    found = Inspection(faults=history.faults() if history else [], leftovers=len(leftovers(store)))
+    found = Inspection(faults=_faults(history), leftovers=len(leftovers(store)))
     holdings = history.holdings() if history and not found.faults else []
     registered = history.registered_trees() if history and not found.faults else {}
     there = set(store.digests())
@@ -82,6 +83,13 @@ def inspect(
             found.missing.append((held, sorted(held.needs - there)))
     found.unkept = {d: told for d, told in registered.items() if told.startswith("model ") and d not in there}
     return found
+
+
+def _faults(history: History | None) -> list[str]:
+    try:
+        return history.faults() if history is not None else []
+    except HistoryDamaged as error:
+        return [error.message]
 
 
 def set_aside(found: Inspection, store: ContentStore, history: History | None) -> dict[str, Path]:

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from datetime import datetime, timezone
 from pathlib import Path
 
-from scriptstep.content import ContentStore
+from scriptstep.content import Census, ContentStore
 from scriptstep.engine.run_lock import is_held
 from scriptstep.errors import HistoryDamaged, WorkspaceException
 from scriptstep.history import History
@@ -60,12 +61,23 @@ def believed_history(place: Place, store: ContentStore) -> History | None:
     history = open_history(place)
     if history.damaged is not None:
         raise HistoryDamaged(f"{nothing}the history had to be set aside just now, as {history.damaged}")
-    if history.is_empty() and store.digests():
+    if history.is_empty() and store.digests() and not _is_older(history, store):
         raise WorkspaceException(
             f"{nothing}the history {path} is empty, and the store beside it holds trees",
             help=f"see where its history went; where nothing of it is wanted any more, remove {place.home / TREES}",
         )
     return history
+
+
+def _is_older(history: History, store: ContentStore) -> bool:
+    """Returns: whether nothing ever ran in a history that is older than every tree: then no other one is gone."""
+    if history.had_results():
+        return False
+    begun = min((row.created for row in history.workspaces()), default=None)
+    if begun is None:
+        return False
+    age_s = (datetime.now(timezone.utc) - datetime.fromisoformat(begun)).total_seconds()
+    return max(Census(store).ages.values(), default=0.0) < age_s
 
 
 def runs_under_way(history: History, home: Path) -> set[str]:

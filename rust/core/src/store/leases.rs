@@ -103,8 +103,8 @@ impl Store {
         };
         // The dead are buried by whoever comes next; what cannot be removed now is left for later.
         if let Ok(collecting) = fs.open_append(&self.root.join(COLLECTING), 0o600)
-            && let Ok(Some(_none_collects)) = locked(fs, &collecting, Lock::TryShared)
             && let Ok(Some(_alone)) = locked(fs, &lock, Lock::TryExclusive)
+            && let Ok(Some(_none_collects)) = locked(fs, &collecting, Lock::TryShared)
         {
             let _ = self.drop_dead_holders();
         }
@@ -214,10 +214,11 @@ impl Store {
         };
         let (right, lock) = (open(COLLECTING)?, open(LOCK)?);
         let fault = |error| Error::io("lock", &self.root, error);
+        // In the order in which the dead are buried: whoever does that is not taken for one who collects.
+        let alone = locked(fs, &lock, Lock::Exclusive).map_err(fault)?;
         if !fs.lock(right.as_fd(), Lock::TryExclusive).map_err(fault)? {
             return Err(Error::Busy(self.root.clone()));
         }
-        let alone = locked(fs, &lock, Lock::Exclusive).map_err(fault)?;
         self.drop_dead_holders()?;
         drop(alone);
         Ok(Collecting { _right: right, lock })

@@ -171,7 +171,7 @@ impl Store {
     /// [`Error::Damaged`], naming the file, where a byte is not what it was; the tree is then set aside.
     pub fn restore(&self, digest: Digest, to: &Path, options: &Options) -> Result<()> {
         let content = self.content_path(digest)?;
-        let set_aside = |error| self.set_aside(digest).map_or_else(Err, |_| Err(error));
+        let set_aside = |damage| Err(self.aside_for(digest, damage));
         let manifest = match self.manifest(digest) {
             Err(error @ Error::Damaged { .. }) => return set_aside(error),
             other => other?,
@@ -198,7 +198,15 @@ impl Store {
         let name = path.strip_prefix(content).unwrap_or(path).display().to_string();
         let problem = format!("{} {what}", if name.is_empty() { "its file" } else { &name });
         let damage = Error::Damaged { digest: digest.to_hex(), problem };
-        Some(self.set_aside(digest).err().unwrap_or(damage))
+        Some(self.aside_for(digest, damage))
+    }
+
+    /// Sets a damaged tree aside, and gives what is to be said: another process may have been first.
+    fn aside_for(&self, digest: Digest, damage: Error) -> Error {
+        match self.set_aside(digest) {
+            Err(error) if !error.is_vanished() => error,
+            _ => damage,
+        }
     }
 
     /// Writes a finished tree's records and lets it appear by one rename; dropped where it is there already.

@@ -39,12 +39,17 @@ def verify(*, with_setting_aside: bool, as_json: bool) -> int:
     from scriptstep.content import ContentStore
     from scriptstep.engine.keeping.inspection import inspect, set_aside
     from scriptstep.engine.keeping.roots import TREES
+    from scriptstep.history import History
+    from scriptstep.workspace.place import find_place
 
-    place, history = history_here()
+    place = find_place()
+    path = place.home / "history.db"
+    # Not as others open it: one that is damaged is told of, and stays where it is.
+    history = History(path, read_only=True) if path.exists() else None
     store = ContentStore(place.home / TREES)
     began = time.monotonic()
     found = inspect(store, history, _Progress())
-    moved = set_aside(found, store, history) if with_setting_aside else {}
+    moved = set_aside(found, store, history_here()[1]) if with_setting_aside and not found.faults else {}
     if as_json:
         emit(json.dumps({"version": _JSON_VERSION, **_as_json(found, moved)}, indent=2))
         return 0 if found.is_sound else 1
