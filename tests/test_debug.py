@@ -88,11 +88,13 @@ def test_a_step_that_would_be_reused_runs_and_its_result_is_not_used(pipeline: P
     )
     assert done.returncode == 0, done.stderr
     assert "saw real input typed" in done.stdout
-    assert "runs on this terminal: on the terminal; it would be reused" in done.stderr
+    assert "runs on this terminal: it would be reused" in done.stderr
     assert "1 ran, 1 reused" in done.stderr
-    # The earlier result stands.
+    # The earlier result stands, and is what the step is compared with.
     done = scriptstep("run", "pipeline.py")
     assert "2 reused" in done.stderr
+    script(pipeline.parent / "src", "print('other')", "second.py")
+    assert "file   second.py   changed" in scriptstep("explain", "pipeline.py", "second").stdout
 
 
 def test_a_step_that_fails_there_fails_the_run(pipeline: Path) -> None:
@@ -105,6 +107,6 @@ def test_a_step_that_fails_there_fails_the_run(pipeline: Path) -> None:
 def test_a_name_that_no_step_has(pipeline: Path) -> None:
     script(pipeline.parent / "src", "print('fine')", "second.py")
     done = scriptstep("run", "--debug", "secnd", "pipeline.py")
-    assert done.returncode == 0
-    assert "warning: no step of this pipeline is called 'secnd': none runs on the terminal" in done.stderr
+    assert done.returncode == 1
+    assert "error: no step of the pipeline is called 'secnd'; it has first, second" in done.stderr
     assert "help: did you mean 'second'?" in done.stderr

@@ -434,3 +434,39 @@ def test_what_was_fetched_goes_unless_a_process_reads_from_the_same_store(tmp_pa
     assert [name for name in names if (tmp_path / name).exists()] == [names[1], names[2], names[4]]
     assert not (tmp_path / "remote" / "one-1" / "v1").exists()
     assert (tmp_path / "remote" / "two-2" / ".lock").stat().st_mode & 0o777 == 0o600
+
+
+def test_a_collection_that_is_interrupted_keeps_what_is_there_reusable(
+    make_step: Make, run: Make, ws: Any, home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run(step(make_step, "one", "a"), step(make_step, "two", "b"))
+    age(home, 400)
+    from scriptstep.content import Collection
+
+    def interrupted(self: Any, trees: Any, **more: Any) -> Any:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(Collection, "remove", interrupted)
+    assert main(["gc", "--keep", "1d", "--grace", "0s"]) == 130
+    history = ws._catalog.history
+    assert [history.results_of_step(ws.name, name, 1)[0].collected for name in ("one", "two")] == [None, None]
+
+
+def test_a_store_that_only_plans_filled_is_no_reason_to_refuse(ws: Any, make_step: Make) -> None:
+    Pipeline(ws, [step(make_step, "one", "a")]).plan()
+    close_catalogs()
+    assert gc() == 0
+
+
+def test_verify_tells_of_a_damaged_history_and_leaves_it(
+    make_step: Make, run: Make, home: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    run(step(make_step, "one", "a"))
+    close_catalogs()
+    damage(home)
+    before = (home / "history.db").read_bytes()
+    capsys.readouterr()
+    assert main(["verify"]) == 1
+    shown = "".join(capsys.readouterr())
+    assert "history" in shown and "not sound" in shown
+    assert (home / "history.db").read_bytes() == before and not list(home.glob("*.damaged-*"))

@@ -222,3 +222,28 @@ def test_a_stored_file_that_cannot_be_read_stops_the_run_and_is_stored_anew(
     assert stopped.get_status() == "Failed"
     assert "a.py of stored tree" in str(stopped._row().error["message"])
     assert verdicts(run(step({}))) == {"only": "reused"}
+
+
+def test_a_module_that_was_damaged_in_the_store_is_not_believed(
+    make_step: Make, run: Make, home: Path, project: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from scriptstep.engine.imports import closure
+
+    code = "try:\n    import helper\nexcept ImportError:\n    print('WITHOUT')\nelse:\n    print('with')\n"
+    (project / "src" / "one").mkdir(parents=True)
+    (project / "src" / "one" / "helper.py").write_text("x = 1\n")
+
+    def step() -> Any:
+        return make_step("one", code, hash_paths="imports")
+
+    def log(finished: Any) -> str:
+        return finished.find_step_run("one")[0].get_job_log()
+
+    assert "with" in log(run(step()))
+    monkeypatch.setattr(closure, "_read", {})
+    for stored in home.glob("trees/*/*/content/main.py"):
+        stored.write_text(code.replace("import helper", "import nothing"))
+    for _ in range(3):
+        finished = run(step(), regenerate_outputs=True)
+        assert finished.get_status() == "Failed" or "WITHOUT" not in log(finished)
+    assert finished.get_status() == "Finished" and "with" in log(finished)

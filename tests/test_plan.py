@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable
 from pathlib import Path
+from textwrap import dedent
 from typing import Any
 from xml.etree import ElementTree
 
@@ -238,7 +240,9 @@ def test_plan_runs_nothing_and_prints_a_table(pipeline: Path, home: Path) -> Non
         "2 run",
     ]
     # What the script prints is no result of the command.
-    assert "made by ['pipeline.py']" in done.stderr and "steps" not in done.stderr
+    assert "made by ['pipeline.py']" in done.stderr and "steps []" not in done.stderr
+    # It went on after its run had ended; what only a run has ended it, and that is said.
+    assert "note: the script asks for what only a run has at pipeline.py:17" in done.stderr
     assert not list((home / "runs").glob("*"))
 
 
@@ -275,7 +279,6 @@ def test_what_if(pipeline: Path, project: Path) -> None:
         "first": ("reused", planned()["first"][1]),
         "second.py": ("run", "read.py touched"),
     }
-    assert planned("--touch", "other/new.py")["second.py"] == ("run", "new.py touched")
     assert {word for word, _ in planned().values()} == {"reused"}
 
 
@@ -286,6 +289,7 @@ def test_what_if(pipeline: Path, project: Path) -> None:
         (["--with", "frist.--text=c"], "there are size, first.--FLAG, second.py.--FLAG"),
         (["--with", "size=big"], "'size' is a whole number"),
         (["--jsn", "pipeline.py"], "unrecognized arguments: --jsn"),
+        (["--touch", "other/raed.py", "pipeline.py"], "help: did you mean 'other/read.py'?"),
     ],
 )
 def test_what_if_of_what_is_not_there(pipeline: Path, arguments: list[str], told: str) -> None:
@@ -295,6 +299,8 @@ def test_what_if_of_what_is_not_there(pipeline: Path, arguments: list[str], told
 
 
 def test_touching_what_no_step_notices_says_why(pipeline: Path) -> None:
+    for name in ("other/x.log", "README.md"):
+        (pipeline.parent / name).write_text("x")
     done = scriptstep("plan", "--touch", "other/x.log", "--touch", "README.md", "pipeline.py")
     assert "warning: other/x.log is left out by line 1 of .amlignore (*.log): no step notices it" in done.stderr
     assert "warning: README.md is no code of any step, and no input by content" in done.stderr
@@ -340,6 +346,58 @@ def test_a_notebook_is_planned_too(pipeline: Path, project: Path) -> None:
     done = scriptstep("plan", "nb.ipynb")
     assert done.returncode == 0, done.stderr
     assert done.stdout.splitlines()[0] == "  first       run      first run"
+
+
+def test_a_script_that_goes_on_after_a_good_end_is_planned_to_its_own(pipeline: Path) -> None:
+    more = """
+        if run.get_status() == "Finished":
+            Experiment(ws, "exp2").submit(Pipeline(ws, [second]))
+    """
+    script(pipeline.parent, pipeline.read_text().rpartition("print(")[0] + dedent(more), "two.py")
+    done = scriptstep("plan", "two.py")
+    assert done.returncode == 0, done.stderr
+    assert [line for line in done.stdout.splitlines() if line.endswith(":")] == ["exp:", "exp2:"]
+    assert "note: the script" not in done.stderr
+
+
+def test_options_of_another_command_are_the_scripts(pipeline: Path) -> None:
+    done = scriptstep("plan", "pipeline.py", "a", "--output", "x", "--step", "y", "--full", "--", "--json")
+    assert done.returncode == 0, done.stderr
+    assert "made by ['pipeline.py', 'a', '--output', 'x', '--step', 'y', '--full', '--json']" in done.stderr
+
+
+@pytest.mark.parametrize("command", ["plan", "explain", "accept", "reproduce", "key export"])
+def test_each_command_knows_its_own_options(command: str) -> None:
+    from scriptstep.cli.planning import _EVERYWHERE, COMMANDS
+
+    words = COMMANDS[command.split()[0]]
+    options = scriptstep(*command.split(), "--help").stdout.partition("options:")[2]
+    heads = [line.strip().partition("  ")[0] for line in options.splitlines() if line.startswith("  -")]
+    named = {name for head in heads for name in re.findall(r"(?:^|, )(-{1,2}[\w-]+)", head)}
+    assert named == words.valued | words.flags | _EVERYWHERE.valued | _EVERYWHERE.flags
+
+
+def test_the_hint_leads_to_what_was_thought_of(pipeline: Path) -> None:
+    scriptstep("run", "pipeline.py")
+    done = scriptstep("plan", "--with", "first.--text=c", "--touch", "src/write.py")
+    hint = "note: see why: scriptstep explain --with first.--text=c --touch src/write.py first"
+    assert hint in done.stderr
+    shown = scriptstep(*hint.partition("scriptstep ")[2].split()).stdout
+    assert "argument   --text   a -> c" in shown
+
+
+def test_of_several_steps_of_a_name_the_one_that_runs_is_explained_and_each_has_a_number(
+    make_step: Make, ws: Any, run: Make
+) -> None:
+    def steps(last: str) -> list[Any]:
+        return [make_step("same", "print(1)", arguments=["--n", n]) for n in ("0", last)]
+
+    run(*steps("1"))
+    plan = Pipeline(ws, steps("2")).plan()
+    assert plan.explain("same").verdict == "would run"
+    assert {plan.explain("same#1").verdict, plan.explain("same#2").verdict} == {"would run", "would be reused"}
+    with pytest.raises(NotRegisteredError):
+        plan.explain("same#3")
 
 
 # --- accept
@@ -392,6 +450,18 @@ def test_what_cannot_be_accepted(make_step: Make, ws: Any, run: Make) -> None:
         Pipeline(ws, fan(make_step)).plan().accept("first", "x")
     with pytest.raises(UserErrorException, match="would run all the same: allow_reuse=False"):
         Pipeline(ws, [always]).plan().accept("always", "x")
+
+
+def test_what_cannot_be_accepted_again_stays_accepted(make_step: Make, ws: Any, run: Make) -> None:
+    run(*fan(make_step))
+    Pipeline(ws, fan(make_step, one="b")).plan().accept("first", "no matter")
+    history = ws._catalog.history
+    (result,) = history.results_of_step(ws.name, "first", 5)
+    history.mark_collected([result.id], "2026-01-01")
+    with pytest.raises(UserErrorException, match="would run all the same"):
+        Pipeline(ws, fan(make_step, one="b")).plan().accept("first", "again")
+    history.mark_collected([result.id], None)
+    assert "no matter" in reasons(Pipeline(ws, fan(make_step, one="b")).plan(), "first")
 
 
 def test_once_a_step_ran_as_it_is_its_own_result_counts(make_step: Make, ws: Any, run: Make) -> None:

@@ -3,7 +3,12 @@
 from __future__ import annotations
 
 import json
+import os
+import signal
 import sqlite3
+import subprocess
+import sys
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -165,3 +170,74 @@ def test_the_command(project: Path) -> None:
     (told,) = json.loads(scriptstep("reproduce", "--json", "--step", "one").stdout)["steps"]
     assert told["outcome"] == "differs" and told["differences"] == ["out changed"]
     assert "a share such as 5% or 0.05, not '0%'" in scriptstep("reproduce", "--sample", "0%").stderr
+
+
+def test_samples_of_one_step_each_keep_what_they_had(make_step: Make, ws: Any, run: Make) -> None:
+    outs = [PipelineData(f"o{n}") for n in range(2)]
+    code = "import sys, uuid; open(sys.argv[1], 'w').write(uuid.uuid4().hex)"
+    copy = "import shutil, sys; shutil.copy(sys.argv[1], sys.argv[2])"
+
+    def steps() -> list[Any]:
+        made = []
+        for n, out in enumerate(outs):
+            to = PipelineData("to")
+            made.append(make_step("sample", code, arguments=[out], outputs=[out]))
+            made.append(make_step(f"use{n}", copy, arguments=[out, to], inputs=[out], outputs=[to]))
+        return made
+
+    run(*steps())
+    done = Pipeline(ws, steps()).plan().reproduce()
+    assert sorted((o.step, o.outcome) for o in done) == [
+        ("sample", "differs"),
+        ("sample", "differs"),
+        ("use0", "same"),
+        ("use1", "same"),
+    ]
+
+
+def test_a_reproduction_that_is_interrupted_says_that_and_leaves_nothing(project: Path, home: Path) -> None:
+    script(project / "src", "", "main.py")
+    script(
+        project,
+        """
+        from azureml.core import Workspace, Experiment
+        from azureml.pipeline.core import Pipeline
+        from azureml.pipeline.steps import PythonScriptStep
+        ws = Workspace.from_config()
+        step = PythonScriptStep("main.py", name="one", source_directory="src", arguments=["--seconds", "0"])
+        Experiment(ws, "exp").submit(Pipeline(ws, [step])).wait_for_completion()
+        """,
+    )
+    slow = project / "slow"
+    (project / "src" / "main.py").write_text(
+        f"import pathlib, time\nmark = pathlib.Path({str(slow)!r})\nwhile mark.exists():\n    time.sleep(0.05)\n"
+    )
+    assert scriptstep("run", "pipeline.py").returncode == 0
+    slow.touch()
+    process = subprocess.Popen(
+        [sys.executable, "-m", "scriptstep", "reproduce", "pipeline.py"], stderr=subprocess.PIPE, text=True
+    )
+    try:
+        end = time.monotonic() + 30
+        while not list(home.glob("aside/*/runs/*/one/logs/*")) and time.monotonic() < end:
+            time.sleep(0.05)
+        process.send_signal(signal.SIGINT)
+        _, told = process.communicate(timeout=60)
+    finally:
+        slow.unlink()
+        process.kill()
+    assert process.returncode == 130
+    assert "cancelled" in told and "error:" not in told
+    assert not (home / "aside").exists()
+
+
+def test_what_a_killed_reproduction_left_goes_with_a_later_run(make_step: Make, run: Make, home: Path) -> None:
+    run(make_step("one", ""))
+    left = home / "aside" / "0badcafe"
+    left.mkdir(parents=True)
+    (left / "masking-key").write_text("x")
+    os.utime(left, (0, 0))
+    young = home / "aside" / "01234567"
+    young.mkdir()
+    run(make_step("two", ""))
+    assert not left.exists() and young.exists()

@@ -16,6 +16,7 @@ from scriptstep.cli.commands import main
 from scriptstep.console import StepEnded, StepRetried, StepStarted, set_console
 from scriptstep.engine import retries
 from scriptstep.engine.attempt import State, Status
+from scriptstep.engine.auditing import places
 from scriptstep.engine.executors import local
 from scriptstep.engine.retries import Retries
 from scriptstep.run.submission import set_defaults
@@ -373,3 +374,19 @@ def test_a_step_that_took_too_long_is_tried_again(
     (retried,) = heard.of(StepRetried)
     assert retried.reason.startswith("timed out after 2 s")
     assert len(heard.of(StepStarted)) == 2
+
+
+def test_what_a_failed_attempt_read_is_not_charged_to_the_next(
+    make_step: Make, run: Make, project: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(places, "_TEMPORARY", ())  # where tests work, too
+    (project / "outside.txt").write_text("x")
+    code = f"""
+        import os, sys
+        if not os.path.isdir({str(project / "mark")!r}):
+            os.mkdir({str(project / "mark")!r})
+            open({str(project / "outside.txt")!r}).read()
+            sys.exit(3)
+    """
+    finished = run(make_step("one", code), retries=1, audit="strict")
+    assert finished.get_status() == "Finished", finished.get_details()

@@ -221,8 +221,7 @@ def _plan(options: _Given, script: list[str]) -> int:
         _tell_next(found, _as_given(options), [*options.words, *script])
     if code or any(one.plan.is_stuck for one in found):
         return code or 1
-    # What comes after the end of what was planned may run as well.
-    return 2 if options.exit_code and any(one.plan.would_run or one.ends_at for one in found) else 0
+    return 2 if options.exit_code and any(one.plan.would_run for one in found) else 0
 
 
 def _as_given(options: _Given) -> list[str]:
