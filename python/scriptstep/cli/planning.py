@@ -19,7 +19,8 @@ from scriptstep.errors import ArgumentError, NotRegisteredError, UserErrorExcept
 if TYPE_CHECKING:
     from scriptstep.cli.command_table import CommandTable
     from scriptstep.cli.foreseeing import Foreseen
-    from scriptstep.history import RunRow
+    from scriptstep.content import ContentStore
+    from scriptstep.history import History, RunRow
     from scriptstep.run.explained import Explained
     from scriptstep.run.plan import Plan
 
@@ -250,27 +251,19 @@ def _explain(options: _Given, script: list[str]) -> int:
 
 def _explained(options: _Given, script: list[str]) -> Explained:
     if (row := _step_run(options.words)) is not None:
-        from scriptstep.cli.listing import history_here
-        from scriptstep.content import ContentStore
         from scriptstep.engine.comparing.explanation import explain_run
         from scriptstep.run.explained import Explained
 
-        place, history = history_here()
-        assert history is not None
-        return Explained(explain_run(history, ContentStore(place.home / "trees"), place.home, row, options.against))
+        return Explained(explain_run(*_state(), row, options.against))
     plan, step = _planned_step(options, script)
     return plan.explain(step, options.against)
 
 
 def _export(options: _Given, script: list[str]) -> int:
     if (row := _step_run(options.words)) is not None:
-        from scriptstep.cli.listing import history_here
-        from scriptstep.content import ContentStore
         from scriptstep.engine.comparing.explanation import export_run
 
-        place, history = history_here()
-        assert history is not None
-        text = export_run(history, ContentStore(place.home / "trees"), place.home, row)
+        text = export_run(*_state(), row)
     else:
         plan, step = _planned_step(options, script)
         text = plan.export_key(step)
@@ -364,6 +357,17 @@ def _planned_step(options: _Given, script: list[str]) -> tuple[Plan, str]:
     # It says which there are.
     found[0].plan[step]
     raise AssertionError("unreachable")
+
+
+def _state() -> tuple[History, ContentStore, Path]:
+    """Returns: the history, which is there, the content store, and the state folder."""
+    from scriptstep.cli.listing import history_here
+    from scriptstep.content import ContentStore
+    from scriptstep.engine.keeping.roots import TREES
+
+    place, history = history_here()
+    assert history is not None
+    return history, ContentStore(place.home / TREES), place.home
 
 
 def _step_run(words: Sequence[str]) -> RunRow | None:
