@@ -14,6 +14,7 @@ from scriptstep import (
     Dataset,
     Experiment,
     Model,
+    OutputFileDatasetConfig,
     Pipeline,
     PipelineData,
     PipelineParameter,
@@ -344,6 +345,19 @@ def test_the_order_of_inputs_is_nothing_that_a_script_can_see(
         return make_step("look", code, inputs=inputs)
 
     seen = log_of(run(step("first", "second")), "look")
+    assert verdicts(run(step("second", "first"))) == {"look": "reused"}
+    assert log_of(run(step("second", "first"), regenerate_outputs=True), "look") == seen
+
+
+def test_the_order_of_outputs_is_nothing_that_a_script_can_see(make_step: Make, run: Make, verdicts: Tell) -> None:
+    code = "from azureml.core import Run; print(list(Run.get_context().output_datasets))"
+
+    def step(*names: str) -> Any:
+        outputs = [OutputFileDatasetConfig(name=name) for name in names]
+        return make_step("look", code, arguments=sorted(outputs, key=lambda o: o.name), outputs=outputs)
+
+    seen = log_of(run(step("first", "second")), "look")
+    assert seen.strip() == "['first', 'second']"
     assert verdicts(run(step("second", "first"))) == {"look": "reused"}
     assert log_of(run(step("second", "first"), regenerate_outputs=True), "look") == seen
 

@@ -156,7 +156,9 @@ def _variables(
         if output.kind != "dataset":
             found["AZUREML_DATAREFERENCE_" + output.name] = places[output.name]
     found["AZUREML_DATASET_ENVIRONMENT_VARS"] = ",".join(sorted(f"{i.name}:{i.mode}" for i in as_dataset))
-    found["AZUREML_DATASET_FILE_OUTPUTS"] = ";".join(o.name for o in step.outputs if o.kind in ("dataset", "named"))
+    found["AZUREML_DATASET_FILE_OUTPUTS"] = ";".join(
+        sorted(o.name for o in step.outputs if o.kind in ("dataset", "named"))
+    )
     found |= _ranks(step)
     if not real:
         found["MODEL_OUTSIDE"] = outside_of(world, step)
