@@ -6,12 +6,11 @@ import contextlib
 import json
 from collections import Counter
 from collections.abc import Iterator
-from datetime import datetime, timezone
 from typing import TYPE_CHECKING, Any
 
 from scriptstep.cli.listing import one_run
 from scriptstep.console import emit, notice
-from scriptstep.console.text import columns, count, duration, escaped, size
+from scriptstep.console.text import ago, columns, count, duration, escaped, size
 from scriptstep.errors import NotRegisteredError
 
 if TYPE_CHECKING:
@@ -134,7 +133,7 @@ def _tell(plan: Selection, caches: list[CachedFile], limits: Limits, dry_run: bo
         held = loss.what
         what = {"result": "", "files": "files of a run that gave no result", "code": "code as a run read it"}[held.kind]
         cost = f"{duration(held.seconds)} to make again" if loss.is_result else what or "its code"
-        rows.append((escaped(held.name), held.root[:4], _ago(held.used), size(loss.bytes), cost))
+        rows.append((escaped(held.name), held.root[:4], f"used {ago(held.used)}", size(loss.bytes), cost))
     if rows:
         emit("\n".join(columns(rows, right=frozenset([3]))))
     if len(plan.losses) > _SHOWN:
@@ -188,11 +187,3 @@ def _as_json(plan: Selection, caches: list[CachedFile]) -> dict[str, Any]:
         "bytes_after": plan.bytes_after,
         "seconds_to_make_again": plan.seconds,
     }
-
-
-def _ago(stamp: str) -> str:
-    seconds = (datetime.now(timezone.utc) - datetime.fromisoformat(stamp)).total_seconds()
-    for length, one in ((86400, "day"), (3600, "hour"), (60, "minute")):
-        if seconds >= length:
-            return f"used {count(int(seconds // length), one)} ago"
-    return "used just now"
