@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import shutil
-import uuid
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -12,6 +11,7 @@ from typing import Any
 
 from scriptstep.content import ContentStore, Entry, scan
 from scriptstep.data.remote import RemoteStore
+from scriptstep.data.transfer import aside
 from scriptstep.engine.staging import StepFolder, plain
 from scriptstep.errors import ArgumentError
 from scriptstep.graph import OutputSpec, StepSpec
@@ -199,10 +199,9 @@ class Destinations:
             clashes += self._clash(place, name, step, target)
             if _holds(place, entry):
                 continue
-            place.parent.mkdir(parents=True, exist_ok=True)
-            aside = place.with_name(f".{place.name[:200]}.{uuid.uuid4().hex[:8]}")
-            shutil.copy(source, aside, follow_symlinks=False)
-            os.replace(aside, place)
+            made = aside(place)
+            shutil.copy(source, made, follow_symlinks=False)
+            os.replace(made, place)
         return clashes
 
 

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import json
 import os
-import uuid
 from pathlib import Path
 from typing import Any
 
 from scriptstep.content import digest_bytes
+from scriptstep.data.transfer import aside
 from scriptstep.engine.canonical import encode
 from scriptstep.engine.comparing.differences import Packages
 from scriptstep.engine.environment_identity import Distribution, Installed
@@ -47,10 +47,9 @@ class PackageLists:
         digest = digest_bytes("scriptstep 2026 packages", encode(listed))
         place = self._place(digest)
         if not place.exists():
-            place.parent.mkdir(parents=True, exist_ok=True)
-            aside = place.with_suffix(f".{uuid.uuid4().hex}")
-            aside.write_text(json.dumps(listed), encoding="utf-8")
-            os.replace(aside, place)
+            made = aside(place)
+            made.write_text(json.dumps(listed), encoding="utf-8")
+            os.replace(made, place)
         return digest
 
     def read(self, digest: str) -> dict[str, Any] | None:
