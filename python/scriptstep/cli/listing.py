@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from scriptstep.history import History, RunRow
     from scriptstep.workspace.place import Place
 
-__all__ = ["cancel_run", "history_here", "list_runs", "one_run", "print_logs", "status_of_run"]
+__all__ = ["cancel_run", "history_here", "list_runs", "one_run", "print_logs", "status_of_run", "steps_of"]
 
 _JSON_VERSION = 1
 _CANCEL_S = 20.0
@@ -95,16 +95,7 @@ def print_logs(run: str, step: str | None, rank: int | None, attempt: int | None
     from scriptstep.run.files import earlier_attempts, logs_of
 
     place, history, row = one_run(run)
-    steps = [row] if row.kind != "pipeline" else list(reversed(history.runs(parent=row.id, kind="step")))
-    if step is not None:
-        steps = [s for s in steps if s.name == step]
-        if not steps:
-            names = [s.name for s in history.runs(parent=row.id, kind="step")]
-            near = difflib.get_close_matches(step, names, 1)
-            raise NotRegisteredError(
-                f"run {row.id[:4]} has no step '{step}'; it has {', '.join(sorted(set(names))) or 'none'}",
-                help=f"did you mean '{near[0]}'?" if near else None,
-            )
+    steps = steps_of(history, row, step)
     catalog = _catalog(place, row)
     files = [(one, catalog.files(one.id)) for one in steps]
     earlier = {one.id: earlier_attempts(found) for one, found in files}
@@ -228,6 +219,32 @@ def one_run(prefix: str) -> tuple[Place, History, RunRow]:
             )
     raise NotRegisteredError(
         f"there is no run '{prefix}' in {place.home}", help="`scriptstep runs` lists the runs that there are"
+    )
+
+
+def steps_of(history: History, row: RunRow, name: str | None) -> list[RunRow]:
+    """Finds the steps of a run; a script by itself is its own.
+
+    Args:
+        history: The history.
+        row: The run.
+        name: Their name; all of them where None.
+
+    Returns:
+        The steps, in the order in which they run.
+
+    Raises:
+        NotRegisteredError: None is called so.
+    """
+    steps = [row] if row.kind != "pipeline" else list(reversed(history.runs(parent=row.id, kind="step")))
+    found = [one for one in steps if name is None or one.name == name]
+    if name is None or found:
+        return found
+    names = sorted({one.name for one in steps})
+    near = difflib.get_close_matches(name, names, 1)
+    raise NotRegisteredError(
+        f"run {row.id[:4]} has no step '{name}'; it has {', '.join(names) or 'none'}",
+        help=f"did you mean '{near[0]}'?" if near else None,
     )
 
 

@@ -288,11 +288,7 @@ def _accept(options: _Given, script: list[str]) -> int:
 def _reproduce(options: _Given, script: list[str]) -> int:
     from scriptstep.console.text import columns, count, duration
 
-    code, found = _foreseen([*options.words, *script], options)
-    if code == INTERRUPTED:
-        raise KeyboardInterrupt
-    if code:
-        raise UserErrorException(f"the script ended with exit code {code}: there is no plan")
+    found = _plans([*options.words, *script], options)
     done = [one for plan in found for one in plan.plan.reproduce(options.steps, options.sample)]
     differ = [one for one in done if one.outcome != "same"]
     if options.json:
@@ -341,16 +337,22 @@ def _foreseen(script: Sequence[str], options: _Given) -> tuple[int, list[Foresee
     return code, found
 
 
+def _plans(script: Sequence[str], options: _Given) -> list[Foreseen]:
+    """Returns: what a script that ends well would submit."""
+    code, found = _foreseen(script, options)
+    if code == INTERRUPTED:
+        raise KeyboardInterrupt
+    if code:
+        raise UserErrorException(f"the script ended with exit code {code}: there is no plan")
+    return found
+
+
 def _planned_step(options: _Given, script: list[str]) -> tuple[Plan, str]:
     """Plans the script that the words name, and finds the step in it."""
     if not options.words:
         raise ArgumentError("which step?", help="name it: scriptstep explain pipeline.py STEP")
     *file, step = options.words
-    code, found = _foreseen([*file, *script] if file else script, options)
-    if code == INTERRUPTED:
-        raise KeyboardInterrupt
-    if code:
-        raise UserErrorException(f"the script ended with exit code {code}: there is no plan")
+    found = _plans([*file, *script] if file else script, options)
     for one in found:
         if any(planned.name == step for planned in one.plan.steps):
             return one.plan, step
@@ -374,7 +376,7 @@ def _step_run(words: Sequence[str]) -> RunRow | None:
     """Returns: the step run that RUN STEP names; None where the first word is a script, or there is but one word."""
     if len(words) != 2 or Path(words[0]).exists():
         return None
-    from scriptstep.cli.listing import one_run
+    from scriptstep.cli.listing import one_run, steps_of
 
     run, step = words
     try:
@@ -383,9 +385,5 @@ def _step_run(words: Sequence[str]) -> RunRow | None:
         if run.endswith((".py", ".ipynb")):
             return None
         raise
-    steps = [row] if row.kind != "pipeline" else history.runs(parent=row.id, kind="step")
-    for one in steps:
-        if one.name == step or row.kind != "pipeline":
-            return one
-    known = ", ".join(sorted({one.name for one in steps})) or "none"
-    raise NotRegisteredError(f"run {row.id[:4]} has no step '{step}'; it has {known}")
+    # A script by itself is its own step, whatever it is called.
+    return row if row.kind != "pipeline" else steps_of(history, row, step)[-1]
