@@ -20,6 +20,7 @@ from scriptstep.engine.planner import Planner
 from scriptstep.engine.sources import ResolvedInput, file_rows
 from scriptstep.engine.staging import RunFacts, stage
 from scriptstep.engine.step_plan import StepPlan
+from scriptstep.engine.verdict import source_of
 from scriptstep.errors import AzureMLException, TreeDamaged, TreeMissing, UserErrorException
 from scriptstep.graph import StepOutput, StepSpec
 from scriptstep.history import History, RunRow, now
@@ -342,8 +343,7 @@ class Recorder:
         self._planner.used.add(result.id)
         self._done(plan, result.outputs, result.run)
         self.trees |= {result.artifacts} if result.artifacts else set()
-        source = f"from run {(origin.parent or result.run)[:4]}" if origin else "from an earlier run"
-        return "; ".join([source, *registered, *plan.verdict.notes, *audited])
+        return "; ".join([source_of(origin), *registered, *plan.verdict.notes, *audited])
 
     # --- parts
 

@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from scriptstep.content import ContentStore
-from scriptstep.history import History, ResultRow
+from scriptstep.history import History, ResultRow, RunRow
 
-__all__ = ["Conditions", "Verdict", "broken_condition", "candidates"]
+__all__ = ["Conditions", "Verdict", "broken_condition", "candidates", "source_of"]
 
 
 @dataclass(frozen=True)
@@ -123,3 +123,15 @@ def _told(what: str, args: Mapping[str, Any]) -> str:
     name = args.get("name") or args.get("id") or args.get("sibling")
     words = what.replace("_", " ")
     return f"{words} '{name}'" if name else f"{words} that it reads"
+
+
+def source_of(origin: RunRow | None) -> str:
+    """Says where a result that is used again comes from.
+
+    Args:
+        origin: The step run that made it; None where it is not in the history any more.
+
+    Returns:
+        A few words.
+    """
+    return f"from run {(origin.parent or origin.id)[:4]}" if origin else "from an earlier run"

@@ -9,6 +9,7 @@ from scriptstep.engine.comparing.what_if import WhatIf, WhatIfPlanner, with_argu
 from scriptstep.engine.contents import decides
 from scriptstep.engine.step_plan import KeyedStep
 from scriptstep.engine.submission import Submission
+from scriptstep.engine.verdict import source_of
 from scriptstep.errors import ContentError, UserErrorException
 from scriptstep.graph import StepOutput
 
@@ -118,8 +119,7 @@ class Forecaster:
             named = f"{', '.join(first)} or {last}" if first else last
             reasons = (f"only if the output of {named} changes", *step.verdict.notes)
             return self._told(step.node_id, "run?", reasons, step)
-        origin = self.history.run(reused.run)
-        source = f"from run {(origin.parent or reused.run)[:4]}" if origin else "from an earlier run"
+        source = source_of(self.history.run(reused.run))
         return self._told(step.node_id, "reused", (source, *step.verdict.notes), step)
 
     def _reasons(self, step: KeyedStep) -> tuple[str, ...]:
