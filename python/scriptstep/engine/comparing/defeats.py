@@ -101,7 +101,8 @@ def _values_that_never_stay(step: str, documents: Sequence[Document]) -> list[De
         if len(row) == len(changes) and _is_made_up(row):
             kind, name = key
             what = f"{kind} {name}".strip()
-            text = f"{what} of step '{step}' was another in each of its last {len(documents)} runs ({_told(row)})"
+            values = ", ".join(_values(row))
+            text = f"{what} of step '{step}' was another in each of its last {len(documents)} runs ({values})"
             found.append(
                 Defeat(
                     f"{text}: while it changes, no result of the step is used again",
@@ -111,13 +112,14 @@ def _values_that_never_stay(step: str, documents: Sequence[Document]) -> list[De
     return found
 
 
-def _told(row: Sequence[Difference]) -> str:
-    return ", ".join(str(v) for v in (row[-1].before, *(d.after for d in reversed(row))))
+def _values(row: Sequence[Difference]) -> list[str]:
+    """Returns: the values that a thing had, the oldest first."""
+    return [v or "" for v in (row[-1].before, *(d.after for d in reversed(row)))]
 
 
 def _is_made_up(row: Sequence[Difference]) -> bool:
     """Whether values look as if a program made them up: people change values too, and know that they do."""
-    values = [v or "" for v in (row[-1].before, *(d.after for d in reversed(row)))]
+    values = _values(row)
     if len(set(values)) < len(values):
         return False
     if all(_MADE_UP.search(v) for v in values):

@@ -326,9 +326,11 @@ def _within(now: Mapping[str, Any], then: Mapping[str, Any], new: Side, old: Sid
 
 
 def _packages(new: Packages | None, old: Packages | None) -> list[Difference]:
+    unknown = Difference("package", "", None, None, "installed packages changed")
+    if new is None or old is None:
+        return [unknown]
     found: list[Difference] = []
-    for name in sorted(set(new or ()) | set(old or ())) if new is not None and old is not None else ():
-        assert new is not None and old is not None
+    for name in sorted(set(new) | set(old)):
         before, after = (side[name][0] if name in side else None for side in (old, new))
         if name not in old:
             found.append(Difference("package", name, None, after, f"{name} {after} installed"))
@@ -337,4 +339,4 @@ def _packages(new: Packages | None, old: Packages | None) -> list[Difference]:
         elif new[name] != old[name]:
             words = f"{name} {before} -> {after}" if before != after else f"{name} {after} changed"
             found.append(Difference("package", name, before, after, words))
-    return found or [Difference("package", "", None, None, "installed packages changed")]
+    return found or [unknown]

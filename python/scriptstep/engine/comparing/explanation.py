@@ -215,7 +215,7 @@ class _Compared:
     def _of_result(self, result: ResultRow, why: str) -> Baseline:
         origin = self._history.run(result.run)
         run = (origin.parent or origin.id) if origin else result.run
-        side = self._sides.side(result.document, result.conditions.get("tree"), result.conditions.get("paths"))
+        side = self._sides.of_result(result)
         return Baseline(f"run {run[:4]}, step {result.step_name}", why, result.created, result.key, side)
 
     def _nearest(self, document: Document) -> ResultRow | None:
@@ -232,8 +232,7 @@ def _of_run(history: History, sides: Sides, row: RunRow) -> tuple[str, Side]:
     """Returns: the key that a step run had, and what is known of it."""
     result = history.result_of(row.reused_from or row.id)
     if result is not None:
-        conditions = result.conditions
-        return result.key, sides.side(result.document, conditions.get("tree"), conditions.get("paths"))
+        return result.key, sides.of_result(result)
     if (keyed := row.details.get("keyed")) is not None:
         return keyed["key"], sides.side(keyed["document"], keyed["tree"], keyed["paths"])
     why = "it has not ended" if row.ended is None else "it never got as far as its key"

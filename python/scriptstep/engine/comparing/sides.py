@@ -15,6 +15,7 @@ from scriptstep.engine.comparing.package_lists import PackageLists, packages_of
 from scriptstep.engine.key import FIELDS, Document
 from scriptstep.engine.masking import Mask, without_secrets
 from scriptstep.errors import ContentError, UserErrorException
+from scriptstep.history import ResultRow
 
 __all__ = ["ExportedKey", "Sides", "part_of", "read_export", "write_export"]
 
@@ -55,6 +56,10 @@ class Sides:
         # As it was kept: the directory itself may be another by now, or gone.
         root = None if kept is None else self._store.content_path(kept)
         return Side(self._mask.document(document), files, packages, root, self._tree)
+
+    def of_result(self, result: ResultRow) -> Side:
+        """Returns: what is known of the key of a result: of its files those that counted for it."""
+        return self.side(result.document, result.conditions.get("tree"), result.conditions.get("paths"))
 
     def _tree(self, digest: str) -> Manifest | None:
         try:
