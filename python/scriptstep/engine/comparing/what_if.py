@@ -147,10 +147,13 @@ class WhatIfPlanner(Planner):
 
     def _resolve(self, spec: InputSpec) -> ResolvedInput:
         found = super()._resolve(spec)
+        if not self._touched:
+            return found
         identity: Any = found.identity
+        files = {path for _, path in found.files or ()}
         for file in self._touched:
             lies_in = found.location is not None and file.is_relative_to(found.location)
-            if not lies_in and str(file) not in {path for _, path in found.files or ()}:
+            if not lies_in and str(file) not in files:
                 continue
             self._hit.add(file)
             if identity["from"] == "dataset":
