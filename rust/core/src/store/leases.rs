@@ -116,13 +116,19 @@ impl Store {
         let fs = self.fs.as_ref();
         let mut removed = 0;
         for path in self.holders()? {
-            let dead = fs.open_append(&path, 0o600).and_then(|file| fs.lock(file.as_fd(), Lock::TryExclusive));
-            if dead.map_err(|error| Error::io("lock", &path, error))? {
+            if self.is_dead(&path)? {
                 fs.remove_file(&path).map_err(|error| Error::io("remove", &path, error))?;
                 removed += 1;
             }
         }
         Ok(removed)
+    }
+
+    /// Whether a holder is dead: nobody has its file locked.
+    fn is_dead(&self, holder: &Path) -> Result<bool> {
+        let file = self.fs.open_append(holder, 0o600);
+        let is_free = file.and_then(|file| self.fs.lock(file.as_fd(), Lock::TryExclusive));
+        is_free.map_err(|error| Error::io("lock", holder, error))
     }
 
     fn holders(&self) -> Result<Vec<PathBuf>> {
@@ -150,9 +156,7 @@ impl Store {
     pub fn leased_now(&self) -> Result<HashSet<Digest>> {
         let mut found = HashSet::new();
         for path in self.holders()? {
-            let fault = |error| Error::io("lock", &path, error);
-            let file = self.fs.open_append(&path, 0o600).map_err(fault)?;
-            if !self.fs.lock(file.as_fd(), Lock::TryExclusive).map_err(fault)? {
+            if !self.is_dead(&path)? {
                 found.extend(self.leases_in(&path)?);
             }
         }
