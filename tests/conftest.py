@@ -12,6 +12,8 @@ from typing import Any
 
 import pytest
 
+from tests.heard import Heard
+
 # A shell that starts the tests in the background lets them ignore Ctrl-C, and what they start with them.
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     signal.signal(signal.SIGINT, signal.default_int_handler)
@@ -61,6 +63,17 @@ def ws(project: Path) -> Any:
     from scriptstep import Workspace
 
     return Workspace.from_config()
+
+
+@pytest.fixture
+def heard() -> Iterator[Heard]:
+    """A console that keeps what it is told, in place of the usual one."""
+    from scriptstep.console import set_console
+
+    console = Heard()
+    set_console(console)
+    yield console
+    set_console(None)
 
 
 @pytest.fixture

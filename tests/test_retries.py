@@ -13,7 +13,7 @@ import pytest
 
 from scriptstep import Experiment, Model, Pipeline, PipelineData, RunConfiguration, ScriptRunConfig
 from scriptstep.cli.commands import main
-from scriptstep.console import StepEnded, StepRetried, StepStarted, set_console
+from scriptstep.console import StepEnded, StepRetried, StepStarted
 from scriptstep.engine import retries
 from scriptstep.engine.attempt import State, Status
 from scriptstep.engine.auditing import places
@@ -42,14 +42,6 @@ def quick(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     monkeypatch.setattr(retries, "FIRST_S", 0.01)
     yield
     set_defaults()  # what a command said
-
-
-@pytest.fixture
-def heard() -> Iterator[Heard]:
-    console = Heard()
-    set_console(console)
-    yield console
-    set_console(None)
 
 
 @pytest.fixture

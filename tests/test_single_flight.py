@@ -16,7 +16,7 @@ from typing import Any
 import pytest
 
 from scriptstep import Experiment, Pipeline, ScriptRunConfig, Workspace
-from scriptstep.console import StepEnded, StepStarted, StepWaiting, set_console
+from scriptstep.console import StepEnded, StepStarted, StepWaiting
 from scriptstep.engine import file_lock, retries
 from scriptstep.engine.claims import Claims
 from scriptstep.engine.file_lock import FileLock, holder
@@ -36,14 +36,6 @@ HELD = """
     if os.path.exists(os.path.join(place, "fail-" + name)):
         sys.exit(7)
 """
-
-
-@pytest.fixture
-def heard() -> Iterator[Heard]:
-    console = Heard()
-    set_console(console)
-    yield console
-    set_console(None)
 
 
 @pytest.fixture
