@@ -14,7 +14,7 @@ from typing import Any
 
 import pytest
 
-from scriptstep import Dataset, Model, OutputFileDatasetConfig, Pipeline, PipelineData
+from scriptstep import Dataset, Model, OutputFileDatasetConfig, Pipeline, PipelineData, Workspace
 from scriptstep.cli import main
 from scriptstep.content import ContentStore
 from scriptstep.workspace.catalog import close_catalogs
@@ -325,11 +325,20 @@ def empty(home: Path) -> None:
     database.close()
 
 
+def begin_anew(home: Path) -> None:
+    """The history goes, and a plan some minutes later begins another one."""
+    remove(home)
+    for manifest in (home / "trees").glob("*/*/manifest"):
+        os.utime(manifest, (manifest.stat().st_mtime - 300,) * 2)
+    Workspace.from_config()
+    close_catalogs()
+
+
 def was_set_aside(home: Path) -> None:
     shutil.copy(home / "history.db", home / "history.db.damaged-1")
 
 
-@pytest.mark.parametrize("harm", [damage, remove, empty, was_set_aside])
+@pytest.mark.parametrize("harm", [damage, remove, empty, begin_anew, was_set_aside])
 def test_nothing_is_collected_where_the_roots_cannot_be_believed(
     harm: Callable[[Path], None], make_step: Make, run: Make, home: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -455,6 +464,17 @@ def test_a_collection_that_is_interrupted_keeps_what_is_there_reusable(
 def test_a_store_that_only_plans_filled_is_no_reason_to_refuse(ws: Any, make_step: Make) -> None:
     Pipeline(ws, [step(make_step, "one", "a")]).plan()
     close_catalogs()
+    assert gc() == 0
+
+
+def test_a_tree_is_not_older_than_the_history_because_its_time_is_told_less_exactly(
+    ws: Any, make_step: Make, home: Path
+) -> None:
+    begun = datetime.fromisoformat(ws._catalog.history.workspaces()[0].created).timestamp()
+    Pipeline(ws, [step(make_step, "one", "a")]).plan()
+    close_catalogs()
+    (manifest,) = (home / "trees").glob("*/*/manifest")
+    os.utime(manifest, (begun - 0.9, begun - 0.9))
     assert gc() == 0
 
 

@@ -16,6 +16,8 @@ __all__ = ["TREES", "believed_history", "runs_under_way"]
 
 TREES = "trees"
 _COORDINATED = frozenset({"pipeline", "script"})
+# A tree's age is told in whole seconds, by a clock that is some milliseconds behind.
+_CLOCKS_DIFFER_S = 2.0
 
 
 def believed_history(place: Place, store: ContentStore) -> History | None:
@@ -77,7 +79,7 @@ def _is_older(history: History, store: ContentStore) -> bool:
     if begun is None:
         return False
     age_s = (datetime.now(timezone.utc) - datetime.fromisoformat(begun)).total_seconds()
-    return max(Census(store).ages.values(), default=0.0) < age_s
+    return max(Census(store).ages.values(), default=0) < age_s + _CLOCKS_DIFFER_S
 
 
 def runs_under_way(history: History, home: Path) -> set[str]:
