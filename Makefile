@@ -44,7 +44,7 @@ test: $(STAMPS)/installed $(STAMPS)/demo $(STAMPS)/test
 	@echo 'test: cargo test'
 	@$(CARGO) cargo test --package scriptstep-core --locked --quiet
 	@echo 'test: pytest'
-	@$(BIN)/python -m pytest $(ARGS)
+	@$(BIN)/python -m pytest --numprocesses=auto --maxprocesses=8 --dist=loadfile $(ARGS)
 
 soak: $(STAMPS)/installed $(STAMPS)/test
 	@$(CARGO) $(BIN)/python tools/soak.py
