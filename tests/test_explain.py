@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -211,6 +212,28 @@ def test_a_run_that_is_done_is_explained(make_step: Make, ws: Any, run: Make) ->
     assert scriptstep("explain", first.id[:8], "two").stderr == (
         f"error: run {first.id[:4]} has no step 'two'; it has one\n"
     )
+
+
+def test_a_step_that_is_still_running_is_explained(make_step: Make, ws: Any, run: Make, project: Path) -> None:
+    wait = f"""
+        import pathlib, time
+        while not pathlib.Path({str(project / "go")!r}).exists():
+            time.sleep(0.01)
+    """
+    (project / "go").touch()
+    finished = run(make_step("train", wait, arguments=["--depth", "1"]))
+    (project / "go").unlink()
+    going = Pipeline(ws, [make_step("train", wait, arguments=["--depth", "2"])]).submit("experiment")
+    try:
+        while [step.get_status() for step in going.get_steps()] != ["Running"]:
+            time.sleep(0.01)
+        shown = scriptstep("explain", going.id[:8], "train").stdout.splitlines()
+        assert shown[0].startswith(f"train is running: 1 difference from run {finished.id[:4]}, step train")
+        assert shown[2] == "  argument   --depth   1 -> 2"
+    finally:
+        (project / "go").touch()
+        going.wait_for_completion(show_output=False)
+    assert scriptstep("explain", going.id[:8], "train").stdout.splitlines()[2:] == shown[2:]
 
 
 # --- between machines

@@ -110,7 +110,7 @@ class Recorder:
         plan.folder.path.mkdir(parents=True, exist_ok=True)
         plan.taker = EventTaker(self._target(plan), plan.folder.events, plan.folder.path)
         self._history.update_run(
-            plan.row.id, status="Running", started=now(), verdict=plan.verdict.to_json(), details=_details(plan)
+            plan.row.id, status="Running", started=now(), verdict=plan.verdict.to_json(), details=self.known(plan)
         )
         self._history.set_properties(plan.row.id, {**self._properties(plan), "ContentSnapshotId": digest})
         return self._staged(plan)
@@ -124,7 +124,7 @@ class Recorder:
         plan.taker = EventTaker(self._target(plan), plan.folder.events, plan.folder.path)
         with self._history.transaction():
             self._history.forget_metrics(plan.row.id)
-            self._history.update_run(plan.row.id, details=_details(plan))
+            self._history.update_run(plan.row.id, details=self.known(plan))
         return self._staged(plan)
 
     def _staged(self, plan: StepPlan) -> Attempt:
@@ -277,7 +277,7 @@ class Recorder:
         shutil.rmtree(plan.folder.code, ignore_errors=True)
 
     def known(self, plan: StepPlan) -> dict[str, Any]:
-        """Returns: what is kept of a step that is no result: what it was given, and its key, to be explained."""
+        """Returns: what is kept of a step that is no result, or none yet: what it was given, and its key, to be explained."""
         keyed = {
             "key": plan.key,
             "document": plan.masked,

@@ -20,6 +20,7 @@ __all__ = ["Baseline", "Explanation", "explain_forecast", "explain_run", "export
 
 # Results that are looked at for one that is near, where a step never succeeded under its name.
 _LOOKED_AT = 200
+_BECAME = {"Running": "is running", "Failed": "failed", "Canceled": "was cancelled"}
 
 
 @dataclass(frozen=True)
@@ -49,7 +50,8 @@ class Explanation:
 
     Attributes:
         step: Its name.
-        verdict: What became of it or would: "would run", "ran", "was reused", "would be reused", "may run", "failed".
+        verdict: What became of it or would: "would run", "ran", "was reused", "would be reused", "may run", "failed",
+            "is running".
         reasons: The reasons of the verdict, one text each.
         baseline: What it is compared with; None where nothing is there to compare with.
         differences: Every difference.
@@ -122,9 +124,7 @@ def explain_run(
     key, side = _of_run(history, sides, row)
     compared = _Compared(history, sides, row.name, key, row.workspace)
     verdict = row.verdict or {}
-    words = (
-        "was reused" if row.reused_from else {"Failed": "failed", "Canceled": "was cancelled"}.get(row.status, "ran")
-    )
+    words = "was reused" if row.reused_from else _BECAME.get(row.status, "ran")
     baseline: Baseline | None
     if against:
         baseline = compared.with_named(against)
@@ -235,7 +235,7 @@ def _of_run(history: History, sides: Sides, row: RunRow) -> tuple[str, Side]:
         return result.key, sides.of_result(result)
     if (keyed := row.details.get("keyed")) is not None:
         return keyed["key"], sides.side(keyed["document"], keyed["tree"], keyed["paths"])
-    why = "it has not ended" if row.ended is None else "it never got as far as its key"
+    why = "it has not begun" if row.ended is None else "it never got as far as its key"
     raise NotRegisteredError(f"nothing is known yet of step '{row.name}' of run {(row.parent or row.id)[:4]}: {why}")
 
 
