@@ -112,7 +112,11 @@ class InProcess:
         def keep(digest: str) -> None:
             around.effects[attempt.run_id] = digest
 
-        return script.main(argv, env, attempt.cwd, lambda: around.read_notes(attempt), keep)
+        try:
+            return script.main(argv, env, attempt.cwd, lambda: around.read_notes(attempt), keep)
+        except FileNotFoundError:
+            # Data that went away since the step began: a process would end so.
+            return 1
 
     def poll(self, handles: list[str]) -> dict[str, Status]:
         return {handle: self._status[handle] for handle in handles}

@@ -203,7 +203,7 @@ class PipelineMachine(RuleBasedStateMachine):
         note(f"run: {run_row.status}; " + ", ".join(f"{r.name} {_became(r)}" for r in self.last))
         stale = self._check_notes(rows, identity)
         if checked:
-            self._check_statuses(run_row, rows, results)
+            self._check_statuses(run_row, rows, results, stale)
             self._check_outputs(rows, results, stale)
             if not keywords.get("regenerate_outputs"):
                 self._check_needless(rows, results, identity)
@@ -221,9 +221,13 @@ class PipelineMachine(RuleBasedStateMachine):
                 run.cancel()
                 return
 
-    def _check_statuses(self, run: RunRow, rows: dict[str, RunRow], results: dict[str, Result]) -> None:
+    def _check_statuses(
+        self, run: RunRow, rows: dict[str, RunRow], results: dict[str, Result], stale: set[str]
+    ) -> None:
         around = self.bench.around
         bad = {s.name for s in self.world.steps if results[s.id].failed}
+        # By definition a step may get what was made of data that changed since, and fail at that.
+        bad |= {s.name for s in self.world.steps if s.id in stale and rows[s.name].status == "Failed"}
         spoilt = {name for name in around.crashing | around.hanging if name in around.ran}
         if not bad and not spoilt:
             wrong = {name: (row.status, row.error) for name, row in rows.items() if row.status != "Finished"}
