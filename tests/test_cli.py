@@ -118,6 +118,21 @@ def test_a_mistake_is_one_error_with_the_users_line_and_help(project: Path) -> N
     assert "Traceback" in scriptstep("run", "-v", "pipeline.py", cwd=project).stderr
 
 
+def test_the_line_of_a_mistake_is_the_users_where_the_standard_library_stands_between(project: Path) -> None:
+    script(
+        project,
+        """
+        import contextlib
+        from azureml.core import Experiment, Workspace
+        stack = contextlib.ExitStack()
+        stack.callback(Experiment, Workspace.from_config(), "a b")
+        stack.close()
+        """,
+    )
+    done = scriptstep("run", "pipeline.py", cwd=project)
+    assert "  --> pipeline.py:6" in done.stderr.splitlines()
+
+
 def test_what_is_not_here_says_what_to_use_when_it_is_used(project: Path) -> None:
     script(
         project, "from azureml.pipeline.steps import ParallelRunStep\nprint('imported')\nParallelRunStep(name='x')\n"

@@ -17,6 +17,7 @@ from scriptstep.errors import ActivityFailedException, AzureMLException
 __all__ = ["show_fault", "user_line"]
 
 _OURS = str(Path(__file__).resolve().parent.parent) + os.sep
+_PYTHONS = os.path.dirname(os.path.realpath(os.__file__)) + os.sep
 
 
 def show_fault(fault: BaseException, *, verbose: bool = False) -> None:
@@ -53,12 +54,19 @@ def _ours(trace: TracebackType) -> bool:
     return os.path.realpath(trace.tb_frame.f_code.co_filename).startswith(_OURS)
 
 
+def _pythons(name: str) -> bool:
+    """Returns: whether a file is one of the standard library's, which stands between us and us: contextlib, say."""
+    return name.startswith("<frozen") or (
+        os.path.realpath(name).startswith(_PYTHONS) and f"{os.sep}site-packages{os.sep}" not in name
+    )
+
+
 def user_line(trace: TracebackType | None) -> str | None:
     """Returns: the innermost line of the user's code in a traceback, as `pipeline.py:31`; None where there is none."""
     found = None
     while trace is not None:
         name = trace.tb_frame.f_code.co_filename
-        if not _ours(trace) and not name.startswith("<frozen"):
+        if not _ours(trace) and not _pythons(name):
             found = f"{typed(name)}:{trace.tb_lineno}"
         trace = trace.tb_next
     return found
