@@ -406,6 +406,15 @@ def test_a_database_of_a_newer_version_is_refused_and_left(filled: Path) -> None
     assert not list(filled.parent.glob("*.damaged-*"))
 
 
+def test_a_database_of_an_older_version_is_not_read_as_though_it_were_of_this_one(filled: Path) -> None:
+    with sqlite3.connect(filled) as connection:
+        connection.execute("UPDATE schema SET version = 1")
+    connection.close()
+    with pytest.raises(WorkspaceException, match="of version 1") as refused:
+        History(filled, read_only=True).runs()
+    assert "write permission" in str(refused.value)
+
+
 def test_an_empty_file_is_a_new_history(path: Path) -> None:
     path.touch()
     history = History(path)

@@ -277,7 +277,7 @@ class Recorder:
         shutil.rmtree(plan.folder.code, ignore_errors=True)
 
     def known(self, plan: StepPlan) -> dict[str, Any]:
-        """Returns: what is kept of a step that is no result, or none yet: what it was given, its key, to be explained."""
+        """Returns: what is kept of a step that is no result, or not yet: what it was given, its key, to explain it."""
         keyed = {
             "key": plan.key,
             "document": plan.masked,

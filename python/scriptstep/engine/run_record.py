@@ -36,6 +36,7 @@ class RunRecord:
         self._s, self._specs, self._order = submission, specs, order
         self._workspace, self._history = submission.workspace, submission.catalog.history
         self._home = self._workspace._place.home
+        self._history.check_writable()
         self.id = self._free_id()
         self._directory = Path("runs") / self.id[:8]
         self._lock = RunLock(self._home / self._directory)

@@ -98,6 +98,19 @@ class Database:
         with self._guarded() as connection, contextlib.closing(sqlite3.connect(path)) as copy:
             connection.backup(copy)
 
+    def check_writable(self) -> None:
+        """Raises where nothing can be written.
+
+        Raises:
+            WorkspaceException: It is open for reading only.
+        """
+        if self.read_only:
+            raise WorkspaceException(
+                f"the history {self.path} is open for reading only",
+                help=f"give yourself write permission for {self.path.parent}, or set SCRIPTSTEP_HOME to a folder that "
+                "you can write to",
+            )
+
     @contextlib.contextmanager
     def transaction(self) -> Iterator[None]:
         """Makes many writes one: all of them are kept, or, where an exception leaves the block, none.
@@ -110,6 +123,7 @@ class Database:
         Raises:
             WorkspaceException: Another process went on writing, the disk is full, or the like.
         """
+        self.check_writable()
         with self._guarded() as connection:
             name = f"inner_{self._depth}"
             connection.execute(f"SAVEPOINT {name}" if self._depth else "BEGIN IMMEDIATE")
@@ -136,8 +150,7 @@ class Database:
             return _execute(connection, statement, values).fetchone()
 
     def _write(self, statement: str, values: Sequence[Any] = ()) -> sqlite3.Cursor:
-        if self.read_only:
-            raise WorkspaceException(f"the history {self.path} is open for reading only")
+        self.check_writable()
         with self._guarded() as connection:
             return _execute(connection, statement, values)
 
@@ -237,6 +250,12 @@ class Database:
         if state is not None:
             connection.close()
             raise HistoryDamaged(f"the history database {self.path} cannot be read: {state or 'it is empty'}")
+        if (version := _version(connection)) < VERSION:
+            connection.close()
+            raise WorkspaceException(
+                f"the history {self.path} is of version {version}, and is read once it was made one of {VERSION}",
+                help=f"run a pipeline there, or `scriptstep runs`, with write permission for {self.path.parent}",
+            )
         return connection
 
     def _open_to_write(self) -> sqlite3.Connection:

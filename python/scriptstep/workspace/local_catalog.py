@@ -23,7 +23,7 @@ from scriptstep.history import (
 )
 from scriptstep.history.file_system import is_remote
 from scriptstep.workspace.catalog_reads import DEFAULT_STORE, HistoryReads
-from scriptstep.workspace.place import prepare_home
+from scriptstep.workspace.place import may_write, prepare_home
 from scriptstep.workspace.settings import Place, Settings, load_settings
 
 if TYPE_CHECKING:
@@ -36,7 +36,7 @@ _guard = threading.Lock()
 
 
 def open_history(place: Place) -> History:
-    """Opens the history of a place, making both where they are not there.
+    """Opens the history of a place, making both where they are not there; one that cannot be written, for reading.
 
     Args:
         place: The place.
@@ -49,12 +49,14 @@ def open_history(place: Place) -> History:
     """
     from scriptstep.console import notice
 
-    prepare_home(place)
     path = place.home / "history.db"
+    read_only = path.is_file() and not may_write(place.home)
+    if not read_only:
+        prepare_home(place)
     with _guard:
         history = _histories.get(place.home)
         if history is None:
-            history = _histories[place.home] = History(path)
+            history = _histories[place.home] = History(path, read_only=read_only)
         elif not path.exists():
             history.close()
     if (damaged := history.damaged) is not None:
@@ -114,9 +116,10 @@ class LocalCatalog(HistoryReads):
         file = str(self.place.settings_file) if self.place.settings_file else ""
         document = settings.to_json()
         saved = self.history.settings(self.name, file or None)
-        if (saved or Settings().to_json()) == document and (
+        is_same = (saved or Settings().to_json()) == document and (
             saved is None or self.history.settings_path(self.name) == file
-        ):
+        )
+        if is_same or self.history.read_only:
             self._saved = settings
             return
         with self.history.transaction():

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from scriptstep.errors import WorkspaceException
 
-__all__ = ["CONFIG_FOLDERS", "Place", "config_files", "find_place", "inside_step", "prepare_home"]
+__all__ = ["CONFIG_FOLDERS", "Place", "config_files", "find_place", "inside_step", "may_write", "prepare_home"]
 
 STATE_FOLDER = ".scriptstep"
 SETTINGS_FILE = "scriptstep.toml"
@@ -134,12 +134,17 @@ def prepare_home(place: Place) -> None:
             help="set SCRIPTSTEP_HOME to a folder that you can write to",
             inner_exception=error,
         ) from error
-    if not os.access(home, os.W_OK | os.X_OK):
+    if not may_write(home):
         raise WorkspaceException(
             f"the state folder {home} cannot be written to",
             help="give yourself write permission for it, or set SCRIPTSTEP_HOME to a folder that you can write to",
         )
     _prepared.add(home)
+
+
+def may_write(home: Path) -> bool:
+    """Returns: whether this user may write into a state folder that is there."""
+    return os.access(home, os.W_OK | os.X_OK)
 
 
 def _check_owner(home: Path) -> None:

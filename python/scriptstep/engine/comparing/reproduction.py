@@ -89,6 +89,7 @@ def _beside(place: Place, history: History) -> Iterator[Path]:
     """Makes a state folder beside the workspace's own, that has its history up to now and shares its trees."""
     from scriptstep.workspace.catalog import close_catalogs
 
+    history.check_writable()
     (place.home / ASIDE).mkdir(mode=0o700, exist_ok=True)
     home = place.home / ASIDE / uuid.uuid4().hex[:8]
     home.mkdir(mode=0o700)
