@@ -292,6 +292,9 @@ def test_all_results_that_share_a_tree_lose_it_together(
     for name in ("one", "two", "three"):
         run(step(make_step, name, "the same"), regenerate_outputs=True)
     age(home, 40)
+    assert gc("--keep", "30d", "--dry-run") == 0
+    shown = [line.split() for line in capsys.readouterr().out.splitlines() if "to make again" in line]
+    assert ["shared" in words for words in shown if words[0] in ("one", "two", "three")] == [True, True, False]
     found = told(capsys, "--keep", "30d")
     assert {loss["name"] for loss in found["lost"] if loss["kind"] == "result"} == {"one", "two", "three"}
     assert trees(home) == set() and main(["verify"]) == 0

@@ -133,7 +133,9 @@ def _tell(plan: Selection, caches: list[CachedFile], limits: Limits, dry_run: bo
         held = loss.what
         what = {"result": "", "files": "files of a run that gave no result", "code": "code as a run read it"}[held.kind]
         cost = f"{duration(held.seconds)} to make again" if loss.is_result else what or "its code"
-        rows.append((escaped(held.name), held.root[:4], f"used {ago(held.used)}", size(loss.bytes), cost))
+        # What it has in common with one below goes with that.
+        freed_here = size(loss.bytes) if loss.bytes else "shared"
+        rows.append((escaped(held.name), held.root[:4], f"used {ago(held.used)}", freed_here, cost))
     if rows:
         emit("\n".join(columns(rows, right=frozenset([3]))))
     if len(plan.losses) > _SHOWN:
