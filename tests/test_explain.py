@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import os
+import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -11,6 +13,7 @@ from typing import Any
 import pytest
 
 from scriptstep import Dataset, Pipeline, PipelineData, PipelineParameter, RunConfiguration
+from scriptstep.cli import main
 from scriptstep.errors import NotRegisteredError, UserErrorException
 from tests.test_cli import script, scriptstep
 from tests.test_environment_identity import fill_by_pip, fill_by_uv, make_venv, wheel
@@ -377,6 +380,25 @@ def test_a_name_with_control_characters_is_escaped(make_step: Make, ws: Any, run
     (project / "src" / "one" / name).write_text("x = '\x1b[2J'\n")
     text = str(explained(ws, [step], "one"))
     assert "\x1b" not in text and r"evil\x1b[31m\n.py" in text
+
+
+@pytest.mark.skipif(sys.platform == "darwin", reason="its file systems take no such names")
+def test_a_name_that_is_no_utf8_is_spelled_one_way_everywhere(
+    make_step: Make, ws: Any, run: Make, project: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    step = make_step("one", FIT)
+    (project / "src" / "one" / os.fsdecode(b"caf\xe9.py")).write_text("x = 1\n")
+    main(["files", "src/one"])
+    assert "caf\\udce9.py" in capsys.readouterr().out
+    run(make_step("one", FIT))
+    (project / "src" / "one" / os.fsdecode(b"caf\xe9.py")).write_text("x = 2\n")
+    plan = Pipeline(ws, [step]).plan()
+    assert "caf\\udce9.py changed" in str(plan) and "caf\\udce9.py changed" in plan._repr_html_()
+    found = plan.explain("one")
+    assert "caf\\udce9.py" in str(found) and "caf\\udce9.py" in found._repr_html_()
+    (difference,) = found.to_json()["differences"]
+    assert difference["name"] == "caf\udce9.py" and difference["diff"].startswith("--- caf\udce9.py\n")
+    assert "caf\\udce9.py changed" in run(step)._repr_html_()
 
 
 def test_explain_without_a_known_step(project: Path) -> None:

@@ -16,6 +16,7 @@ __all__ = [
     "count",
     "duration",
     "escaped",
+    "html_of",
     "listed",
     "log_line",
     "padded",
@@ -42,6 +43,13 @@ def escaped(text: str) -> str:
     if _PLAIN.match(text):
         return text
     return "".join(_spelled(c) if unicodedata.category(c) in _UNSAFE or c in _BIDI else c for c in text)
+
+
+def html_of(text: str) -> str:
+    """Returns: a text as a part of a page: as `escaped` spells it, and no markup."""
+    from html import escape
+
+    return escape(escaped(text))
 
 
 _UNSAFE = frozenset({"Cc", "Cs", "Zl", "Zp"})

@@ -70,7 +70,7 @@ def why_missing(lines: Sequence[str], left_out: Sequence[bytes], roots: Sequence
     Returns:
         What to add to why it failed; empty where that was not it.
     """
-    names = [path.decode("utf-8", "replace") for path in left_out]
+    names = [path.decode("utf-8", "surrogateescape") for path in left_out]
     for line in reversed(lines):
         modules = [name for name in names if _misses_module(line, name, roots)]
         files = sorted((name for name in names if _misses_file(line, name)), key=len)

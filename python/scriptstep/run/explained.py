@@ -190,5 +190,7 @@ def _changed_lines(one: FileDifference) -> list[str]:
 def _unified(one: Difference) -> str | None:
     if not isinstance(one, FileDifference) or (texts := one.texts()) is None:
         return None
-    before, after = ((p or one.change.path).decode("utf-8", "replace") for p in (one.change.old_path, one.change.path))
+    before, after = (
+        (p or one.change.path).decode("utf-8", "surrogateescape") for p in (one.change.old_path, one.change.path)
+    )
     return "\n".join(difflib.unified_diff(texts[0], texts[1], before, after, lineterm=""))

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
-from html import escape
 
-from scriptstep.console.text import cells, clip
+from scriptstep.console.text import cells, clip, html_of
 
 __all__ = ["picture"]
 
@@ -73,6 +72,6 @@ def _box(x: float, y: float, width: float, name: str, verdict: str) -> str:
     return (
         f'<rect x="{x:.0f}" y="{y:.0f}" width="{width:.0f}" height="{_HEIGHT}" rx="5" '
         f'fill="{_COLOURS.get(verdict, _OTHER)}" stroke="#777"/>'
-        f'<text x="{middle:.0f}" y="{y + 17:.0f}" text-anchor="middle">{escape(name)}</text>'
-        f'<text x="{middle:.0f}" y="{y + 32:.0f}" text-anchor="middle" fill="#555">{escape(verdict)}</text>'
+        f'<text x="{middle:.0f}" y="{y + 17:.0f}" text-anchor="middle">{html_of(name)}</text>'
+        f'<text x="{middle:.0f}" y="{y + 32:.0f}" text-anchor="middle" fill="#555">{html_of(verdict)}</text>'
     )

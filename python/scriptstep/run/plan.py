@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from html import escape
 from typing import TYPE_CHECKING, Any
 
-from scriptstep.console.text import columns, count, duration, escaped, listed, size
+from scriptstep.console.text import columns, count, duration, escaped, html_of, listed, size
 from scriptstep.run.picture import picture
 
 if TYPE_CHECKING:
@@ -206,12 +205,12 @@ class Plan(Sequence[PlannedStep]):
     def _repr_html_(self) -> str:
         rows = "".join(
             "<tr>"
-            + "".join(f"<td>{escape(c)}</td>" for c in (s.name, s.outlook, _time(s), "; ".join(s.reasons)))
+            + "".join(f"<td>{html_of(c)}</td>" for c in (s.name, s.outlook, _time(s), "; ".join(s.reasons)))
             + "</tr>"
             for s in self.steps
         )
         head = "<tr><th>step</th><th></th><th>time</th><th>why</th></tr>"
-        return f"<p>{escape(self._summary())}</p><table>{head}{rows}</table>{self.picture()}"
+        return f"<p>{html_of(self._summary())}</p><table>{head}{rows}</table>{self.picture()}"
 
     def picture(self) -> str:
         """Returns: the graph with each step's verdict, as SVG."""

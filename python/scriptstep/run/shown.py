@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from html import escape
 from typing import TYPE_CHECKING
 
-from scriptstep.console.text import columns, duration, escaped
+from scriptstep.console.text import columns, duration, escaped, html_of
 from scriptstep.history import RunRow
 from scriptstep.run.status import short, status_of, took, why
 
@@ -62,5 +61,5 @@ def as_text(run: Run) -> str:
 def as_html(run: Run) -> str:
     """Returns: the run and its steps, as they stand now, as a table."""
     head, steps = _rows(run)
-    body = "".join("<tr>" + "".join(f"<td>{escape(cell)}</td>" for cell in row) + "</tr>" for row in steps)
-    return f"<p>{escape(head)}</p><table><tr><th>step</th><th></th><th>time</th><th>why</th></tr>{body}</table>"
+    body = "".join("<tr>" + "".join(f"<td>{html_of(cell)}</td>" for cell in row) + "</tr>" for row in steps)
+    return f"<p>{html_of(head)}</p><table><tr><th>step</th><th></th><th>time</th><th>why</th></tr>{body}</table>"

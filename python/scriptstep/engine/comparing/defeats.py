@@ -146,7 +146,7 @@ def _output_that_never_stays(step: str, results: Sequence[ResultRow], store: Con
             changes = store.manifest(old.outputs[port]).diff(store.manifest(new.outputs[port]))
         except ContentError:
             continue
-        names += [c.path.decode("utf-8", "replace") or port for c in changes]
+        names += [c.path.decode("utf-8", "surrogateescape") or port for c in changes]
     shown = ", ".join(names[:_NAMED]) + (f" and {len(names) - _NAMED} more" if len(names) > _NAMED else "")
     return Defeat(
         f"step '{step}' ran twice with nothing changed and wrote another output {', '.join(ports)}"

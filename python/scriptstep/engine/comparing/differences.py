@@ -217,7 +217,7 @@ def _change(change: Change, entry: Entry | None) -> str:
 
 
 def _name(path: bytes) -> str:
-    return path.decode("utf-8", "replace")
+    return path.decode("utf-8", "surrogateescape")
 
 
 def _arguments(new: list[list[list[str]]], old: list[list[list[str]]]) -> list[Difference]:

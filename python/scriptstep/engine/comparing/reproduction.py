@@ -142,5 +142,5 @@ def _files(port: str, before: str, after: str, store: ContentStore) -> Iterator[
         yield f"{port} cannot be compared: it is not in the store any more"
         return
     for change in changes:
-        name = change.path.decode("utf-8", "replace")
+        name = change.path.decode("utf-8", "surrogateescape")
         yield f"{'/'.join(part for part in (port, name) if part)} {change.kind}"

@@ -46,7 +46,7 @@ class Unclear:
     why: str
 
     def __str__(self) -> str:
-        place = self.path.decode("utf-8", "replace")
+        place = self.path.decode("utf-8", "surrogateescape")
         return f"{place}: {self.why}" if self.line is None else f"{place}:{self.line}: {self.why}"
 
 
@@ -183,7 +183,7 @@ class SourceFiles:
         if known is None:
             if len(_read) >= _MOST_READ:
                 _read.clear()
-            known = _read[entry.digest] = read_statements(self._bytes_of(path), path.decode("utf-8", "replace"))
+            known = _read[entry.digest] = read_statements(self._bytes_of(path), path.decode("utf-8", "surrogateescape"))
         return known
 
 
