@@ -51,8 +51,9 @@ class PipelineMachine(RuleBasedStateMachine):
         self.world = World()
         # The world of the last run, where all of that succeeded and nothing was lost since; and how it knew data.
         self.good: tuple[World, dict[str, Result], str] | None = None
-        # For each step run that came to a result: what its datasets held, and its source directory.
-        self.given: dict[str, tuple[dict[str, Tree], Tree]] = {}
+        # For each step run that came to a result: what its datasets held, None where nobody can say, and its source
+        # directory.
+        self.given: dict[str, tuple[dict[str, Tree | None], Tree]] = {}
         self.last: list[RunRow] = []
 
     def teardown(self) -> None:
@@ -207,7 +208,7 @@ class PipelineMachine(RuleBasedStateMachine):
             self._check_outputs(rows, results, stale)
             if not keywords.get("regenerate_outputs"):
                 self._check_needless(rows, results, identity)
-        self._remember(rows)
+        self._remember(rows, data_is_known=checked)
         is_good = run_row.status == "Finished" and checked and not stale
         self.good = (copy.deepcopy(world), results, identity) if is_good else None
 
@@ -327,7 +328,12 @@ class PipelineMachine(RuleBasedStateMachine):
             for port in step.inputs:
                 if port.origin[0] != "dataset" or port.name not in datasets:
                     continue
-                changed = datasets[port.name] != dataset_files(self.world, port)
+                before = datasets[port.name]
+                if before is None:
+                    if identity == "definition":
+                        stale.add(step.id)
+                    continue
+                changed = before != dataset_files(self.world, port)
                 if identity == "content" and changed:
                     raise WrongResult(f"{step.name} is reused, and its dataset {port.name} changed")
                 if changed:
@@ -339,10 +345,14 @@ class PipelineMachine(RuleBasedStateMachine):
                 raise WrongResult(f"{step.name}: files outside of hash_paths changed: {outside}; noted: {notes}")
         return stale
 
-    def _remember(self, rows: dict[str, RunRow]) -> None:
+    def _remember(self, rows: dict[str, RunRow], *, data_is_known: bool) -> None:
         for step in self.world.steps:
             if rows[step.name].status == "Finished" and not rows[step.name].reused_from:
-                datasets = {i.name: dataset_files(self.world, i) for i in step.inputs if i.origin[0] == "dataset"}
+                datasets = {
+                    i.name: dataset_files(self.world, i) if data_is_known else None
+                    for i in step.inputs
+                    if i.origin[0] == "dataset"
+                }
                 self.given[rows[step.name].id] = (datasets, content_of(self.world.sources[step.source]))
 
 
