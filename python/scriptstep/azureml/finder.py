@@ -6,13 +6,15 @@ import importlib
 import os
 import sys
 from collections.abc import Sequence
-from importlib.abc import Loader, MetaPathFinder
 from importlib.machinery import ModuleSpec, PathFinder
 from opcode import opmap
 from types import CodeType, ModuleType
-from typing import Any
+from typing import TYPE_CHECKING, Any, cast
 
 from scriptstep.azureml.table import TABLE
+
+if TYPE_CHECKING:
+    from importlib.abc import Loader
 
 __all__ = ["AliasFinder", "install", "no_module_message", "no_name_message", "uninstall"]
 
@@ -29,7 +31,7 @@ _INSTEAD = {
 }
 
 
-class AliasFinder(Loader, MetaPathFinder):
+class AliasFinder:
     """Finds the modules of the table; of `azureml`, nothing else is found."""
 
     def find_spec(
@@ -55,7 +57,8 @@ class AliasFinder(Loader, MetaPathFinder):
         return self._spec(fullname)
 
     def _spec(self, fullname: str) -> ModuleSpec:
-        spec = ModuleSpec(fullname, self, origin="scriptstep", is_package=True)
+        # Not a subclass: importlib.abc brings tempfile, random and hashlib into every step.
+        spec = ModuleSpec(fullname, cast("Loader", self), origin="scriptstep", is_package=True)
         spec.submodule_search_locations = []
         return spec
 

@@ -252,7 +252,7 @@ def _no_command(options: argparse.Namespace, script: list[str]) -> int:
 
 
 def _run_script(options: argparse.Namespace, script: list[str]) -> int:
-    from scriptstep.cli.foreseeing import remember_script
+    from scriptstep.cli.last_script import remember_script
     from scriptstep.cli.running import run_module, run_path
     from scriptstep.run.submission import set_defaults
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import ast
 import os
 import sys
-import traceback
 from pathlib import Path
 from types import TracebackType
 
@@ -74,6 +73,8 @@ def user_line(trace: TracebackType | None) -> str | None:
 
 def _print_traceback(fault: BaseException) -> None:
     """Prints a traceback from the user's first frame on; the text that cannot be compiled has none."""
+    import traceback
+
     trace = fault.__traceback__
     while trace is not None and _is_no_users(trace):
         trace = trace.tb_next

@@ -327,7 +327,8 @@ def _share(text: str) -> float:
 
 
 def _foreseen(script: Sequence[str], options: _Given) -> tuple[int, list[Foreseen]]:
-    from scriptstep.cli.foreseeing import Changes, foresee, recalled, remember_script
+    from scriptstep.cli.foreseeing import Changes, foresee
+    from scriptstep.cli.last_script import recalled, remember_script
 
     given = list(script) or recalled()
     changes = Changes(getattr(options, "changes", ()), getattr(options, "touched", ()))

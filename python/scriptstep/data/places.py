@@ -6,10 +6,12 @@ import os
 from collections.abc import Collection
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
-from scriptstep.data.remote import RemoteFile, RemoteStore
 from scriptstep.data.walk import files_below, fixed_part, is_pattern, matching_files, matching_path
+
+if TYPE_CHECKING:
+    from scriptstep.data.remote import RemoteFile, RemoteStore
 
 __all__ = ["FileFacts", "LocalPlace", "Place", "RemotePlace"]
 

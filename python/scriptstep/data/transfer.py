@@ -7,14 +7,17 @@ import shutil
 import time
 import uuid
 from collections.abc import Callable, Iterable, Sequence
-from concurrent.futures import FIRST_EXCEPTION, Future, ThreadPoolExecutor, wait
 from contextvars import ContextVar
 from dataclasses import dataclass
 from pathlib import Path
 from threading import Event
+from typing import TYPE_CHECKING
 
 from scriptstep.content import make_links
 from scriptstep.errors import ContentError, UserErrorException
+
+if TYPE_CHECKING:
+    from concurrent.futures import Future
 
 __all__ = [
     "Job",
@@ -77,9 +80,11 @@ def transfer(jobs: Sequence[Job], what: str, threads: int = _LOCAL_THREADS) -> N
         TransferCancelled: It was given up, as `cancel_when` of this thread says.
         Exception: What the first job that failed raised; those that had not begun are left.
     """
-    is_cancelled, given_up = _is_cancelled.get(), Event()
     if not jobs:
         return
+    from concurrent.futures import FIRST_EXCEPTION, ThreadPoolExecutor, wait
+
+    is_cancelled, given_up = _is_cancelled.get(), Event()
     told = time.monotonic()
     total = sum(job.size for job in jobs)
     pool = ThreadPoolExecutor(min(threads, len(jobs)), "scriptstep-transfer")

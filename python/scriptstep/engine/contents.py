@@ -3,22 +3,21 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, TypeAlias
 
 from scriptstep.console import Notice, console
 from scriptstep.console.text import size as size_text
 from scriptstep.content import Change, ContentStore, Manifest, Survey, digest_file, scan
-from scriptstep.engine.comparing.sides import part_of
-from scriptstep.engine.imports.closure import Closure, SourceFiles, import_closure, is_python
 from scriptstep.errors import SourceChanged, TreeDamaged, TreeMissing
 from scriptstep.graph import StepSpec
 from scriptstep.history import History
 
 if TYPE_CHECKING:
+    from scriptstep.engine.imports.closure import Closure, SourceFiles
     from scriptstep.engine.submission import Submission
 
-__all__ = ["Contents", "deciding_paths", "decides", "import_roots"]
+__all__ = ["Contents", "deciding_paths", "decides", "import_roots", "part_of"]
 
 # Files and bytes from which on a source directory is worth a warning: it is hashed and copied for each step.
 _LARGE = (20_000, 1_000_000_000)
@@ -104,6 +103,8 @@ class Contents:
         Raises:
             TreeDamaged: A stored file cannot be read.
         """
+        from scriptstep.engine.imports.closure import SourceFiles, import_closure
+
         key = _imported(spec)
         if key not in self._closures:
             source, script, search = key
@@ -124,6 +125,8 @@ class Contents:
         Returns:
             Whether all of it are Python files that the script does not import.
         """
+        from scriptstep.engine.imports.closure import is_python
+
         closure = self.closure(spec)
         paths = [path for change in changes for path in (change.path, change.old_path) if path is not None]
         return closure.unclear is None and all(is_python(path) and path not in closure.files for path in paths)
@@ -134,6 +137,8 @@ class Contents:
         return {source: manifest.digest for source, manifest in self._directories.items()}
 
     def _keep_part(self, spec: StepSpec) -> Manifest:
+        from scriptstep.engine.imports.closure import is_python
+
         whole, closure = self._directories[spec.source_directory], self.closure(spec)
         if closure.unclear is not None:
             console().send(
@@ -196,6 +201,11 @@ def deciding_paths(spec: StepSpec) -> list[str] | None:
 def decides(spec: StepSpec, content: Manifest) -> Manifest:
     """Returns: what of a step's content decides its reuse."""
     return part_of(content, deciding_paths(spec))
+
+
+def part_of(manifest: Manifest, paths: Sequence[str] | None) -> Manifest:
+    """Returns: what of a source directory counts: all of it, or what lies at or below some paths."""
+    return manifest if paths is None else manifest.subset(paths)
 
 
 def import_roots(spec: StepSpec) -> tuple[str, ...]:

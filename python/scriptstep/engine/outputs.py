@@ -7,15 +7,17 @@ import shutil
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from scriptstep.content import ContentStore, Entry, scan
-from scriptstep.data.remote import RemoteStore
 from scriptstep.data.transfer import aside
 from scriptstep.engine.staging import StepFolder, plain
 from scriptstep.errors import ArgumentError
 from scriptstep.graph import OutputSpec, StepSpec
 from scriptstep.history import History
+
+if TYPE_CHECKING:
+    from scriptstep.data.remote import RemoteStore
 
 __all__ = ["Collected", "Destinations", "adopt_artifacts", "adopt_outputs", "register_output"]
 

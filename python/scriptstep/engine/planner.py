@@ -6,6 +6,7 @@ import os
 import sys
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -13,11 +14,8 @@ from scriptstep.console import Notice, console
 from scriptstep.console.text import count
 from scriptstep.content import ContentStore, Manifest, digest_bytes, scan
 from scriptstep.engine import environment_identity
-from scriptstep.engine.auditing.report import unaudited
 from scriptstep.engine.canonical import encode
-from scriptstep.engine.comparing.differences import FileDifference, Side, compare, reasons
 from scriptstep.engine.comparing.package_lists import PackageLists
-from scriptstep.engine.comparing.sides import Sides
 from scriptstep.engine.contents import Contents, decides, deciding_paths
 from scriptstep.engine.environment_identity import Installed
 from scriptstep.engine.executors.local import probe_interpreter
@@ -35,6 +33,8 @@ from scriptstep.runtime.reads import read_digest, read_value
 from scriptstep.runtime.revision import RUNTIME_REVISION
 
 if TYPE_CHECKING:
+    from scriptstep.engine.comparing.differences import Side
+    from scriptstep.engine.comparing.sides import Sides
     from scriptstep.engine.submission import Submission
 
 __all__ = ["Planner"]
@@ -66,7 +66,6 @@ class Planner:
         recorded: Results that this run recorded.
         skipped: Nodes that are not run, for what they need failed.
         packages: The lists of what was installed.
-        sides: Finds what is known of a key.
     """
 
     def __init__(
@@ -95,7 +94,6 @@ class Planner:
         )
         self.packages = PackageLists(self._workspace._place.home)
         self._mask = Mask(self._workspace._place.home, settings.environment.secret)
-        self.sides = Sides(store, self.packages, self._mask)
         self._contents = Contents(submission, history, store)
         self._installed: dict[str, Installed] = {}
         self._unmet: set[tuple[str, str]] = set()
@@ -256,6 +254,8 @@ class Planner:
             broken = None if accepted else _other_files(step, result)
             broken = broken or broken_condition(result, conditions, self._store)
             if broken is None and self._s.audit is not None:
+                from scriptstep.engine.auditing.report import unaudited
+
                 broken = unaudited(result.conditions.get("audit"), self._s.audit)
             if broken is None:
                 return Verdict(result, (), (*accepted, *self._notes(step, result)), result.run)
@@ -291,6 +291,8 @@ class Planner:
         old = step.previous
         if old is None:
             return ("first run",)
+        from scriptstep.engine.comparing.differences import FileDifference, compare, reasons
+
         found = compare(self.side(step), self.side_of(step, old), lambda port: self.step_of(step.spec, port))
         changes = [one.change for one in found if isinstance(one, FileDifference)]
         if changes and len(changes) == len(found) and step.spec.hash_paths is None:
@@ -380,6 +382,13 @@ class Planner:
             if missing:
                 note += f" (not installed: {', '.join(missing)})"
         return self.packages.keep(distributions, loose, installed), note
+
+    @cached_property
+    def sides(self) -> Sides:
+        """Returns: what finds what is known of a key."""
+        from scriptstep.engine.comparing.sides import Sides
+
+        return Sides(self._store, self.packages, self._mask)
 
     def side(self, step: KeyedStep) -> Side:
         """Returns: a step as it is now, to be compared."""

@@ -8,7 +8,6 @@ from __future__ import annotations
 import json
 import re
 import shutil
-import socket
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
@@ -204,6 +203,8 @@ def _tensorflow(run: RunSpec, argv: Sequence[str]) -> tuple[Process, ...]:
 
 def _free_ports(count: int) -> list[int]:
     """Returns: ports that nobody listens on; each another one."""
+    import socket
+
     with ExitStack() as stack:
         found: list[int] = []
         for _ in range(count):

@@ -10,11 +10,8 @@ from typing import TYPE_CHECKING, Any
 import scriptstep.runtime
 from scriptstep.content import ContentStore
 from scriptstep.engine.attempt import Attempt, Status
-from scriptstep.engine.auditing.auditor import Auditor
-from scriptstep.engine.comparing.defeats import Defeat, defeats, shared_directories
 from scriptstep.engine.contents import deciding_paths
 from scriptstep.engine.effects import EventTaker, Target, reenact
-from scriptstep.engine.mlflow_files import read_mlflow
 from scriptstep.engine.outputs import Collected, Destinations, adopt_artifacts, adopt_outputs, register_output
 from scriptstep.engine.planner import Planner
 from scriptstep.engine.sources import ResolvedInput, file_rows
@@ -29,6 +26,8 @@ from scriptstep.workspace.datastore import Datastore
 from scriptstep.workspace.local_catalog import LocalCatalog
 
 if TYPE_CHECKING:
+    from scriptstep.engine.auditing.auditor import Auditor
+    from scriptstep.engine.comparing.defeats import Defeat
     from scriptstep.engine.submission import Submission
 
 __all__ = ["Recorder"]
@@ -74,10 +73,14 @@ class Recorder:
             settings_file=self._workspace._place.settings_file,
         )
         self._destinations = Destinations(self._datastore, store)
-        self._auditor = Auditor(submission.audit, home, self._catalog, planner) if submission.audit else None
+        self._auditor: Auditor | None = None
+        if submission.audit:
+            from scriptstep.engine.auditing.auditor import Auditor
+
+            self._auditor = Auditor(submission.audit, home, self._catalog, planner)
         # Whole source directories, too: who publishes the run publishes those.
         self.trees: set[str] = set(planner.contents.values())
-        self._ran: list[StepPlan] = []
+        self._ran: dict[str, StepPlan] = {}
 
     # --- an attempt
 
@@ -246,7 +249,7 @@ class Recorder:
         outputs = collected.trees if plan.compared is None else plan.compared.outputs
         self._done(plan, outputs, plan.row.id if plan.compared is None else plan.compared.run)
         self._planner.recorded.add(result)
-        self._ran.append(plan)
+        self._ran[plan.node_id] = plan
         self.trees |= {artifacts}
         shutil.rmtree(plan.folder.code, ignore_errors=True)
         told = [", ".join(plan.verdict.reasons), *self._outcome(plan, collected), *plan.verdict.notes]
@@ -288,10 +291,14 @@ class Recorder:
 
     def defeats(self) -> list[Defeat]:
         """Returns: what keeps the steps that ran from ever being reused."""
-        if self._s.alone:
+        if self._s.alone or not self._ran:
             return []
-        names = [plan.spec.name for plan in self._ran]
-        spared = [plan.spec for plan in self._ran if plan.is_spared]
+        from scriptstep.engine.comparing.defeats import defeats, shared_directories
+
+        # In the order of the pipeline, whichever ended first.
+        ran = [self._ran[node] for node in self._specs if node in self._ran]
+        names = [plan.spec.name for plan in ran]
+        spared = [plan.spec for plan in ran if plan.is_spared]
         return [
             *defeats(self._history, self._store, self._workspace.name, names),
             *shared_directories(spared, self._specs.values()),
@@ -348,6 +355,8 @@ class Recorder:
     # --- parts
 
     def _take_mlflow(self, plan: StepPlan) -> None:
+        from scriptstep.engine.mlflow_files import read_mlflow
+
         logged = read_mlflow(plan.folder.mlflow, plan.row.id)
         if not plan.folder.artifacts.is_symlink():
             logged.place_artifacts(plan.folder.artifacts)

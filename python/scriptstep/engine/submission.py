@@ -4,15 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from scriptstep.engine.auditing.report import AuditMode
 from scriptstep.errors import UserErrorException
 from scriptstep.graph import Graph
 from scriptstep.history import RunRow
 from scriptstep.workspace.local_catalog import LocalCatalog
 from scriptstep.workspace.settings import Settings
 from scriptstep.workspace.workspace import Workspace
+
+if TYPE_CHECKING:
+    from scriptstep.engine.auditing.report import AuditMode
 
 __all__ = ["Submission"]
 

@@ -6,10 +6,10 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from scriptstep.data.remote import RemoteStore
 from scriptstep.workspace.urls import remote_cache
 
 if TYPE_CHECKING:
+    from scriptstep.data.remote import RemoteStore
     from scriptstep.history import DatastoreRow
 
 __all__ = ["WHERE", "remote_store", "say"]
@@ -39,6 +39,8 @@ def remote_store(home: Path, row: DatastoreRow, secrets: Mapping[str, str | None
         f"{url}: is the address right, and are its credentials in the environment? "
         "Scripts that ask the store themselves need them too: [environment] inherit"
     )
+    from scriptstep.data.remote import RemoteStore
+
     return RemoteStore(url, remote_cache(home, row.name, url), f"datastore '{row.name}'", help, options)
 
 

@@ -10,7 +10,6 @@ from urllib.parse import unquote, urlsplit
 
 from scriptstep.data.paths import relative_path
 from scriptstep.data.places import LocalPlace, Place, RemotePlace
-from scriptstep.data.remote import RemoteStore
 from scriptstep.data.walk import fixed_part, is_pattern
 
 if TYPE_CHECKING:
@@ -81,6 +80,8 @@ def place_of_url(workspace: Workspace, url: str) -> Place:
         f'  [datastores.web]\n  path = "data/web"\n  url = "{begins}"'
     )
     cache = remote_cache(workspace._place.home, "web", begins)
+    from scriptstep.data.remote import RemoteStore
+
     return RemotePlace(RemoteStore(begins, cache, begins, help, query=query), last)
 
 

@@ -5,13 +5,15 @@ from __future__ import annotations
 import json
 import os
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from scriptstep.content import digest_bytes
 from scriptstep.data.transfer import aside
 from scriptstep.engine.canonical import encode
-from scriptstep.engine.comparing.differences import Packages
 from scriptstep.engine.environment_identity import Distribution, Installed
+
+if TYPE_CHECKING:
+    from scriptstep.engine.comparing.differences import Packages
 
 __all__ = ["PackageLists", "packages_of"]
 

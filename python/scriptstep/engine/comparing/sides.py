@@ -12,12 +12,13 @@ from typing import Any
 from scriptstep.content import ContentStore, Manifest
 from scriptstep.engine.comparing.differences import Side
 from scriptstep.engine.comparing.package_lists import PackageLists, packages_of
+from scriptstep.engine.contents import part_of
 from scriptstep.engine.key import FIELDS, Document
 from scriptstep.engine.masking import Mask, without_secrets
 from scriptstep.errors import ContentError, UserErrorException
 from scriptstep.history import ResultRow
 
-__all__ = ["ExportedKey", "Sides", "part_of", "read_export", "write_export"]
+__all__ = ["ExportedKey", "Sides", "read_export", "write_export"]
 
 _KIND, _VERSION = "scriptstep key", 1
 
@@ -66,11 +67,6 @@ class Sides:
             return self._store.manifest(digest)
         except ContentError:
             return None
-
-
-def part_of(manifest: Manifest, paths: Sequence[str] | None) -> Manifest:
-    """Returns: what of a source directory counts: all of it, or what lies at or below some paths."""
-    return manifest if paths is None else manifest.subset(paths)
 
 
 @dataclass(frozen=True)
