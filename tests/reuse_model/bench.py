@@ -174,7 +174,7 @@ class Bench:
         self.around.outside_of = lambda name: outside_of(world, named[name])
         self.around.after_of = lambda name: [find_step(world, id).name for id in named[name].after]
 
-    def _installed(self) -> Installed:
+    def _installed(self, read: Any = None) -> Installed:
         machine = asdict(self._machine)
         package = Distribution("package", machine["packages"], f"digest of {machine['packages']}")
         return Installed(machine["python"], machine["system"], (package,), (), ())

@@ -6,7 +6,7 @@ Paths below a root are bytes, `/` between their parts; digests are 64 hex digits
 from scriptstep.content.collecting import Census, Collection, Leftover, leftovers
 from scriptstep.content.links import make_links
 from scriptstep.content.manifest import Change, Cost, Entry, Manifest, digest_bytes, digest_file
-from scriptstep.content.scanning import Explanation, OnProgress, Survey, explain, left_out, scan
+from scriptstep.content.scanning import Explanation, OnProgress, Survey, explain, left_out, scan, stamps
 from scriptstep.content.store import ContentStore, Guard
 
 __all__ = [
@@ -29,4 +29,5 @@ __all__ = [
     "leftovers",
     "make_links",
     "scan",
+    "stamps",
 ]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Literal, NamedTuple
 
 from scriptstep import _core
@@ -105,6 +105,20 @@ def scan(
     }
     found = _core.scan(directory, how, None if on_survey is None else tell, on_progress)
     return Manifest(found.manifest, found)
+
+
+def stamps(directory: PathLike, names: Sequence[str]) -> list[str | None]:
+    """Stamps files, for who keeps what he made of their bytes: one whose stamp is what it was holds what it held.
+
+    Args:
+        directory: A folder.
+        names: Paths of files, relative to it.
+
+    Returns:
+        For each its stamp, empty where nothing is there; None where nothing is proved by it, for the file changed in
+        the last minute, is a link, or lies on a file system that does not show each change of a file in its times.
+    """
+    return [None if stamp is None else stamp.hex() for stamp in _core.stamps(directory, list(names))]
 
 
 def left_out(directory: PathLike) -> list[Explanation]:

@@ -15,12 +15,21 @@ import platform
 import re
 import site
 import sys
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeAlias
 
-__all__ = ["Distribution", "Installed", "closure", "declared_packages", "installed", "normalise"]
+__all__ = [
+    "Distribution",
+    "Installed",
+    "Reader",
+    "closure",
+    "declared_packages",
+    "installed",
+    "normalise",
+    "read_dist_infos",
+]
 
 # What an installer writes about itself, and what holds the path of the virtual environment.
 _INSTALLER_FILES = frozenset(
@@ -58,6 +67,10 @@ class Distribution:
     digest: str
     requires: tuple[str, ...] = ()
     paths: tuple[str, ...] = ()
+
+
+# Gives, for `.dist-info` folders of a folder, the distribution and the top-level names there that are its own.
+Reader: TypeAlias = Callable[[Path, Sequence[str]], "list[tuple[Distribution, set[str]]]"]
 
 
 @dataclass(frozen=True)
@@ -113,12 +126,13 @@ def normalise(name: str) -> str:
     return re.sub(r"[-_.]+", "-", name).lower()
 
 
-def installed(folders: Iterable[str] | None = None, prefix: str | None = None) -> Installed:
+def installed(folders: Iterable[str] | None = None, prefix: str | None = None, read: Reader | None = None) -> Installed:
     """Tells what this interpreter has.
 
     Args:
         folders: The site-packages folders to look at; by default this interpreter's own, without the user's.
         prefix: Where `conda-meta` would lie; by default `sys.prefix`.
+        read: Reads `.dist-info` folders, or knows what they say; by default `read_dist_infos`.
 
     Returns:
         What was found.
@@ -127,7 +141,7 @@ def installed(folders: Iterable[str] | None = None, prefix: str | None = None) -
     loose: list[tuple[str, str]] = []
     for folder in [Path(f) for f in (site.getsitepackages() if folders is None else folders)]:
         if folder.is_dir():
-            found, rest = _read_folder(folder)
+            found, rest = _read_folder(folder, read or read_dist_infos)
             for distribution in found:
                 distributions.setdefault(distribution.name, distribution)
             loose += rest
@@ -186,16 +200,27 @@ def declared_packages(environment: Mapping[str, Any]) -> list[str]:
     return [n for n in names if n not in ("python", "pip") and not n.startswith("azureml-")]
 
 
-def _read_folder(folder: Path) -> tuple[list[Distribution], list[tuple[str, str]]]:
+def read_dist_infos(folder: Path, names: Sequence[str]) -> list[tuple[Distribution, set[str]]]:
+    """Reads `.dist-info` folders.
+
+    Args:
+        folder: The folder that holds them.
+        names: Their names.
+
+    Returns:
+        For each the distribution, and the top-level names in `folder` that are its own.
+    """
+    return [_read_dist_info(folder, name) for name in names]
+
+
+def _read_folder(folder: Path, read: Reader) -> tuple[list[Distribution], list[tuple[str, str]]]:
     names = sorted(os.listdir(folder))
     distributions: list[Distribution] = []
     owned: set[str] = set(_VIRTUALENV_FILES)
-    for name in names:
-        if name.endswith(".dist-info"):
-            distribution, tops = _read_dist_info(folder, name)
-            owned |= tops
-            if distribution.name not in _LEFT_OUT:
-                distributions.append(distribution)
+    for distribution, tops in read(folder, [name for name in names if name.endswith(".dist-info")]):
+        owned |= tops
+        if distribution.name not in _LEFT_OUT:
+            distributions.append(distribution)
     loose = [(name, _content_digest(folder / name)) for name in names if _is_loose(folder, name, owned)]
     return distributions, loose
 
@@ -207,7 +232,6 @@ def _is_loose(folder: Path, name: str, owned: set[str]) -> bool:
 
 
 def _read_dist_info(folder: Path, dist_info: str) -> tuple[Distribution, set[str]]:
-    """Reads one `.dist-info`: the distribution, and the top-level names in `folder` that are its own."""
     place = folder / dist_info
     name, version, requires = _metadata(place, dist_info)
     rows: list[str] = []
@@ -269,11 +293,17 @@ def _editable_paths(folder: Path, place: Path, tops: set[str]) -> tuple[str, ...
         return ()
     paths: set[str] = set()
     for name in tops:
-        if name.endswith(".pth"):
-            lines = (folder / name).read_text(encoding="utf-8", errors="surrogateescape").splitlines()
-            paths |= {line for line in lines if os.path.isdir(line)}
-        elif name.startswith("__editable__") and name.endswith(".py"):
-            paths |= set(_finder_mapping((folder / name).read_text(encoding="utf-8", errors="surrogateescape")))
+        is_finder = name.startswith("__editable__") and name.endswith(".py")
+        if not (is_finder or name.endswith(".pth")):
+            continue
+        try:
+            text = (folder / name).read_text(encoding="utf-8", errors="surrogateescape")
+        except OSError:
+            # Somebody took it away: it puts nothing on the path.
+            continue
+        paths |= (
+            set(_finder_mapping(text)) if is_finder else {line for line in text.splitlines() if os.path.isdir(line)}
+        )
     return tuple(sorted(paths))
 
 

@@ -20,6 +20,7 @@ from scriptstep.engine.contents import Contents, decides, deciding_paths
 from scriptstep.engine.environment_identity import Installed
 from scriptstep.engine.executors.local import probe_interpreter
 from scriptstep.engine.key import StepFacts, describe, key_of
+from scriptstep.engine.known_distributions import KnownDistributions
 from scriptstep.engine.masking import Mask
 from scriptstep.engine.sources import ResolvedInput, SourceResolver, changed_files
 from scriptstep.engine.staging import StepFolder, parameter_facts, used_parameters
@@ -96,6 +97,7 @@ class Planner:
         self._mask = Mask(self._workspace._place.home, settings.environment.secret)
         self._contents = Contents(submission, history, store)
         self._installed: dict[str, Installed] = {}
+        self._listed: dict[tuple[str, tuple[str, ...] | None], tuple[str, str | None]] = {}
         self._unmet: set[tuple[str, str]] = set()
 
     @property
@@ -160,7 +162,7 @@ class Planner:
         inputs = tuple(self._resolve(i) for i in spec.inputs)
         interpreter = spec.run.interpreter or sys.executable
         installed = self._installed_in(interpreter)
-        packages, note = self._packages(spec, installed)
+        packages, note = self._packages(spec, interpreter)
         document = describe(spec, self._facts(spec, content, inputs, installed, packages))
         step = KeyedStep(
             node_id=node_id,
@@ -364,18 +366,26 @@ class Planner:
     def _installed_in(self, interpreter: str) -> Installed:
         if interpreter not in self._installed:
             if interpreter == sys.executable:
-                found = environment_identity.installed()
+                known = KnownDistributions(self._workspace._place.home / "packages" / "known")
+                found = environment_identity.installed(read=known.read)
             else:
                 script = Path(environment_identity.__file__)
                 found = Installed.from_json(probe_interpreter(interpreter, script))
             self._installed[interpreter] = _with_editables(found)
         return self._installed[interpreter]
 
-    def _packages(self, spec: StepSpec, installed: Installed) -> tuple[str, str | None]:
+    def _packages(self, spec: StepSpec, interpreter: str) -> tuple[str, str | None]:
         """Keeps the list of what is installed beside the history, under its digest. Returns the digest, and a note."""
-        distributions, loose, note = installed.distributions, installed.loose, None
+        declared: tuple[str, ...] | None = None
         if self._settings.reuse.environment_identity == "declared":
-            declared = environment_identity.declared_packages(spec.run.environment)
+            declared = tuple(environment_identity.declared_packages(spec.run.environment))
+        if (interpreter, declared) not in self._listed:
+            self._listed[interpreter, declared] = self._list(self._installed_in(interpreter), declared)
+        return self._listed[interpreter, declared]
+
+    def _list(self, installed: Installed, declared: tuple[str, ...] | None) -> tuple[str, str | None]:
+        distributions, loose, note = installed.distributions, installed.loose, None
+        if declared is not None:
             distributions, missing = environment_identity.closure(installed, declared)
             loose = ()
             note = f"only the {len(distributions)} packages that the environment declares count"

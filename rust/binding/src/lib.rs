@@ -9,8 +9,14 @@ mod scan;
 mod store;
 mod waiting;
 
+use std::borrow::Cow;
+use std::path::PathBuf;
+use std::time::SystemTime;
+
 use pyo3::prelude::*;
 use scriptstep_core::digest::Digest;
+use scriptstep_core::fs::OsFs;
+use scriptstep_core::stat_cache;
 
 #[pyfunction]
 fn digest_bytes(domain: &str, data: &[u8]) -> String {
@@ -22,10 +28,16 @@ fn digest_file(data: &[u8]) -> String {
     Digest::of(data).to_hex()
 }
 
+#[pyfunction]
+fn stamps(py: Python<'_>, folder: PathBuf, names: Vec<PathBuf>) -> Vec<Option<Cow<'static, [u8]>>> {
+    let found = py.detach(|| stat_cache::stamps(&OsFs, &folder, &names, SystemTime::now()));
+    found.into_iter().map(|stamp| stamp.map(Cow::Owned)).collect()
+}
+
 #[pymodule(gil_used = false)]
 mod _core {
     #[pymodule_export]
-    use super::{digest_bytes, digest_file};
+    use super::{digest_bytes, digest_file, stamps};
     #[pymodule_export]
     use crate::links::make_links;
     #[pymodule_export]

@@ -8,6 +8,7 @@
 //! One file holds one directory's rows, in the order in which they are looked at, and is read in one go.
 
 mod read;
+mod stamp;
 mod write;
 
 use std::ffi::OsStr;
@@ -21,6 +22,7 @@ use crate::fs::{Fs, Stat};
 use crate::scan::row::nanoseconds;
 
 pub(crate) use read::{Cache, Known, KnownItems, Record};
+pub use stamp::stamps;
 
 /// A store through a mapping leaves a file's times alone until its page is written back, some 35 s later.
 const WINDOW_S: i64 = 60;
