@@ -8,6 +8,7 @@ use std::thread::Builder;
 use std::time::{Duration, Instant};
 
 use pyo3::prelude::*;
+use pyo3::sync::PyOnceLock;
 use scriptstep_core::Result;
 use scriptstep_core::scan::{OnCheck, Progress};
 
@@ -86,7 +87,15 @@ pub fn listen_while<T: Send>(
     listener.finish(py, done)
 }
 
-/// Does work on a thread of its own, which may be busy with one thing for long, while this one listens.
+/// Whether signals are handled on this thread: Python does so on its main thread alone.
+fn hears_signals(py: Python<'_>) -> PyResult<bool> {
+    static THREADING: PyOnceLock<Py<PyModule>> = PyOnceLock::new();
+    let threading = THREADING.get_or_try_init(py, || py.import("threading").map(Bound::unbind))?.bind(py);
+    threading.call_method0("current_thread")?.eq(threading.call_method0("main_thread")?)
+}
+
+/// Does work on a thread of its own, which may be busy with one thing for long, while this one listens: where there is
+/// something to listen to.
 ///
 /// All else is as in [`listen_while`].
 pub fn wait_for<T: Send>(
@@ -95,6 +104,10 @@ pub fn wait_for<T: Send>(
     work: impl FnOnce(&AtomicBool, &Progress) -> Result<T> + Send,
 ) -> PyResult<T> {
     let listener = Listener::new(on_progress);
+    if on_progress.is_none() && !hears_signals(py)? {
+        let done = py.detach(|| work(&listener.cancelled, &listener.progress));
+        return listener.finish(py, done);
+    }
     let work = Mutex::new(Some(work));
     let act = || {
         let work = work.lock().unwrap_or_else(PoisonError::into_inner).take();
