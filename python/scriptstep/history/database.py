@@ -11,7 +11,7 @@ import os
 import re
 import threading
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -97,6 +97,17 @@ class Database:
 
         with self._guarded() as connection, contextlib.closing(sqlite3.connect(path)) as copy:
             connection.backup(copy)
+
+    def _write_all(self, statement: str, rows: Iterable[Sequence[Any]]) -> None:
+        """Executes one statement for each of some rows: all of them, or none."""
+        with self.transaction(), self._guarded() as connection:
+            rows = list(rows)
+            try:
+                with self.transaction():
+                    connection.executemany(statement, rows)
+            except UnicodeEncodeError:
+                for values in rows:
+                    _execute(connection, statement, values)
 
     def check_writable(self) -> None:
         """Raises where nothing can be written.

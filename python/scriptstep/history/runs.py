@@ -212,18 +212,15 @@ class RunRecords(Database):
         )
 
     def _set_texts(self, table: str, run: str, texts: Mapping[str, object]) -> None:
-        with self.transaction():
-            for name, value in texts.items():
-                self._write(
-                    f"INSERT INTO {table} VALUES (?, ?, ?) ON CONFLICT DO UPDATE SET value = excluded.value",
-                    (run, str(name), "" if value is None else str(value)),
-                )
+        self._write_all(
+            f"INSERT INTO {table} VALUES (?, ?, ?) ON CONFLICT DO UPDATE SET value = excluded.value",
+            ((run, str(name), "" if value is None else str(value)) for name, value in texts.items()),
+        )
 
     def add_metrics(self, metrics: Sequence[MetricRow]) -> None:
         """Records metrics, in order; their times are filled in where they are empty."""
-        with self.transaction():
-            for row in metrics:
-                self._write(METRICS.insert("metrics"), METRICS.values(row if row.time else replace(row, time=now())))
+        rows = (row if row.time else replace(row, time=now()) for row in metrics)
+        self._write_all(METRICS.insert("metrics"), map(METRICS.values, rows))
 
     def forget_metrics(self, run: str) -> None:
         """Takes away what a run logged, before it is tried again."""
