@@ -45,6 +45,10 @@ def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     monkeypatch.setenv("SCRIPTSTEP_HOME", str(tmp_path / "state"))
     for name in ("AZUREML_RUN_ID", "SCRIPTSTEP_EVENTS", "SCRIPTSTEP_ATTEMPT", "SCRIPTSTEP_RUN_DIR"):
         monkeypatch.delenv(name, raising=False)
+    # What `scriptstep run` makes of the process that it is.
+    monkeypatch.setitem(sys.modules, "__main__", sys.modules["__main__"])
+    monkeypatch.setattr(sys, "argv", [*sys.argv])
+    monkeypatch.setattr(sys, "path", [*sys.path])
     yield folder
     from scriptstep.workspace.catalog import close_catalogs
 
