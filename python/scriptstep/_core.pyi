@@ -16,6 +16,7 @@ __all__ = [
     "explain",
     "make_links",
     "scan",
+    "stamps",
 ]
 
 _Path: TypeAlias = str | PathLike[str]

@@ -8,7 +8,6 @@ use std::thread::Builder;
 use std::time::{Duration, Instant};
 
 use pyo3::prelude::*;
-use pyo3::sync::PyOnceLock;
 use scriptstep_core::Result;
 use scriptstep_core::scan::{OnCheck, Progress};
 
@@ -89,8 +88,8 @@ pub fn listen_while<T: Send>(
 
 /// Whether signals are handled on this thread: Python does so on its main thread alone.
 fn hears_signals(py: Python<'_>) -> PyResult<bool> {
-    static THREADING: PyOnceLock<Py<PyModule>> = PyOnceLock::new();
-    let threading = THREADING.get_or_try_init(py, || py.import("threading").map(Bound::unbind))?.bind(py);
+    // Where nobody has loaded it there is no other thread.
+    let Ok(threading) = py.import("sys")?.getattr("modules")?.get_item("threading") else { return Ok(true) };
     threading.call_method0("current_thread")?.eq(threading.call_method0("main_thread")?)
 }
 
