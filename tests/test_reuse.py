@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -279,6 +280,35 @@ def test_a_dataset_is_known_by_definition_and_the_verdict_says_when_its_files_ch
     assert verdicts(run(step(), input_identity="content")) == {"count": "reused"}
     (data / "a.csv").write_text("x\n3\n")
     assert verdicts(run(step(), input_identity="content")) == {"count": "ran"}
+
+
+@pytest.mark.parametrize("folder_first", [True, False])
+def test_the_verdict_says_when_a_dataset_known_by_definition_became_a_file_or_a_folder(
+    folder_first: bool, make_step: Make, run: Make, verdicts: Tell, project: Path
+) -> None:
+    data = project / "data"
+
+    def lay(as_folder: bool) -> None:
+        if as_folder:
+            data.unlink(missing_ok=True)
+            data.mkdir()
+            (data / "data").write_text("x")
+        else:
+            shutil.rmtree(data, ignore_errors=True)
+            data.write_text("x")
+
+    def step() -> Any:
+        # Named as the file is: then the path that the script is given ends alike.
+        files = Dataset.File.from_files(str(data)).as_named_input("data").as_mount()
+        return make_step("read", "import os, sys; print(os.path.isdir(sys.argv[1]))", arguments=[files])
+
+    lay(folder_first)
+    run(step())
+    assert reason(run(step()), "read") == ""
+    lay(not folder_first)
+    again = run(step())
+    assert verdicts(again) == {"read": "reused"}
+    assert reason(again, "read") == "1 file of dataset data changed since: input_identity='content' would run it"
 
 
 def test_a_data_file_under_another_name_is_another_input(

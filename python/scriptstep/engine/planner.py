@@ -307,7 +307,7 @@ class Planner:
             rows = result.conditions.get("files", {}).get(resolved.spec.name)
             if rows is None or resolved.files is None:
                 continue
-            changed = changed_files([tuple(r) for r in rows], resolved.files, self.resolver)
+            changed = changed_files([tuple(r) for r in rows], resolved, self.resolver)
             if changed:
                 notes.append(
                     f"{count(len(changed), 'file')} of dataset {resolved.spec.name} changed since: "

@@ -404,7 +404,7 @@ class Recorder:
             "after": [attempt for _, attempt in self._planner.conditions(plan.spec).after],
             "reads": [self._with_own_change(read, plan.taker.effects) for read in plan.taker.reads],
             "files": {
-                i.spec.name: file_rows(i.files, resolver)
+                i.spec.name: file_rows(i, resolver)
                 for i in plan.inputs
                 if i.files is not None and not resolver.by_content
             },

@@ -22,8 +22,10 @@ from scriptstep.workspace.workspace import Workspace
 
 __all__ = ["FileRow", "ResolvedInput", "SourceResolver", "changed_files", "file_rows"]
 
-# name, size, mtime_ns, digest: what one file of a dataset was when a result was recorded.
+# name, size, mtime_ns, digest: what one file of a dataset was when a result was recorded. One that a script is given
+# by itself has no name.
 FileRow = tuple[str, int, int, str]
+_ONE = ""
 
 
 @dataclass(frozen=True)
@@ -233,37 +235,40 @@ class SourceResolver:
         )
 
 
-def file_rows(files: Files, resolver: SourceResolver) -> list[FileRow]:
+def file_rows(given: ResolvedInput, resolver: SourceResolver) -> list[FileRow]:
     """Writes down what the files of a dataset are now.
 
     Args:
-        files: The files.
+        given: The dataset, as a step is given it.
         resolver: Reads what must be read.
 
     Returns:
         One row a file, in the order given.
     """
+    files = _files(given)
     content = resolver.contents(files)
     rows: list[FileRow] = []
-    for name, path in files:
+    for name, path in _as_seen(given):
         facts = files.facts(path)
         rows.append((name, facts.size, facts.changed_ns, content(path)))
     return rows
 
 
-def changed_files(rows: list[FileRow], files: Files, resolver: SourceResolver) -> list[str]:
+def changed_files(rows: list[FileRow], given: ResolvedInput, resolver: SourceResolver) -> list[str]:
     """Tells which files of a dataset are not what they were; only those whose times differ are read.
 
     Args:
         rows: What `file_rows` wrote down.
-        files: The files, now.
+        given: The dataset, as a step would be given it now.
         resolver: Reads what must be read.
 
     Returns:
-        Names of files added, removed or changed, sorted.
+        Names of files added, removed or changed, sorted; all, where it was one file and is a folder now, or was one.
     """
     before = {row[0]: row for row in rows}
-    now = dict(files)
+    files, now = _files(given), dict(_as_seen(given))
+    if (_ONE in before) != (_ONE in now):
+        return sorted(now)
     changed = set(before) ^ set(now)
     content: Callable[[str], str] | None = None
     for name in set(before) & set(now):
@@ -277,6 +282,16 @@ def changed_files(rows: list[FileRow], files: Files, resolver: SourceResolver) -
         if content(now[name]) != digest:
             changed.add(name)
     return sorted(changed)
+
+
+def _files(given: ResolvedInput) -> Files:
+    assert given.files is not None
+    return given.files
+
+
+def _as_seen(given: ResolvedInput) -> list[tuple[str, str]]:
+    """Returns: (name, file) of each file of a dataset; where a script is given that file itself it has no name."""
+    return [(_ONE if given.location is not None else name, file) for name, file in _files(given)]
 
 
 def _content(entry: Entry) -> str:
