@@ -18,7 +18,7 @@ import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any, TypeAlias
+from typing import Any
 
 __all__ = [
     "Distribution",
@@ -70,7 +70,7 @@ class Distribution:
 
 
 # Gives, for `.dist-info` folders of a folder, the distribution and the top-level names there that are its own.
-Reader: TypeAlias = Callable[[Path, Sequence[str]], "list[tuple[Distribution, set[str]]]"]
+Reader = Callable[[Path, Sequence[str]], "list[tuple[Distribution, set[str]]]"]
 
 
 @dataclass(frozen=True)
