@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import subprocess
 import sys
 import zipfile
@@ -152,3 +153,15 @@ def test_the_packages_that_an_environment_declares_are_found_in_it() -> None:
         pip_packages=["rich>=13", "pandas[all]==1"], conda_packages=["numpy"]
     )
     assert sorted(identity.declared_packages(config._run_spec().environment)) == ["numpy", "pandas", "rich"]
+
+
+def test_a_steps_interpreter_may_be_of_another_version() -> None:
+    """Its file is run as a script by that interpreter, which may be older than any that scriptstep itself runs on."""
+    named = [shutil.which(f"python3.{minor}") for minor in range(9, 15)]
+    found = [*filter(None, named), *map(str, Path.home().glob(".pyenv/versions/3.9*/bin/python"))]
+    for interpreter in found:
+        told = subprocess.run(
+            [interpreter, "-c", "import sys; print('%d.%d' % sys.version_info[:2])"], capture_output=True, text=True
+        )
+        if told.returncode == 0:
+            assert probe(interpreter).python == f"cpython {told.stdout.strip()}"
