@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import json
 import os
 import signal
@@ -14,6 +15,7 @@ from typing import Any
 
 import pytest
 
+from scriptstep.cli import main
 from scriptstep.history import History, RunRow, now
 
 
@@ -53,6 +55,18 @@ def test_a_script_runs_as_python_runs_it_where_the_user_stands(project: Path) ->
     assert done.stderr == ""
     argv = ["code/pipeline.py", "--jobs", "5", "-m", "x y", ""]
     assert done.stdout == f"__main__ code/pipeline.py 7 {project} {argv} {project / 'code'}\n"
+
+
+def test_garbage_is_collected_in_a_script_as_ever(project: Path) -> None:
+    script(project, "import gc\nprint(gc.isenabled())")
+    assert scriptstep("run", "pipeline.py", cwd=project).stdout == "True\n"
+    for was_on in (True, False):
+        (gc.enable if was_on else gc.disable)()
+        try:
+            main(["runs"])
+            assert gc.isenabled() is was_on
+        finally:
+            gc.enable()
 
 
 def test_a_module_runs_as_python_dash_m_runs_it(project: Path) -> None:

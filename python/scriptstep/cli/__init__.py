@@ -1,4 +1,4 @@
-"""The command line: `scriptstep run | runs | logs | cancel | files | data add`."""
+"""The command line: `scriptstep run | plan | explain | runs | logs | ...`."""
 
 from __future__ import annotations
 
@@ -16,6 +16,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
     Returns:
         The exit code.
     """
-    from scriptstep.cli.commands import main as run
+    from scriptstep.cli import garbage
 
-    return run(arguments)
+    garbage.hold()
+    try:
+        from scriptstep.cli.commands import main as run
+
+        return run(arguments)
+    finally:
+        garbage.release()

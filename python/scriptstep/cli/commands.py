@@ -7,7 +7,7 @@ import os
 import sys
 from collections.abc import Callable, Sequence
 
-from scriptstep.cli import keeping, planning
+from scriptstep.cli import garbage, keeping, planning
 from scriptstep.cli.command_table import Act, CommandTable
 from scriptstep.console import configure, notice, report
 from scriptstep.errors import AzureMLException
@@ -75,6 +75,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def _run(options: argparse.Namespace, script: list[str]) -> int:
     act: Act = options.act
+    if options.command != "run":
+        garbage.release()
     return act(options, script)
 
 
@@ -267,6 +269,7 @@ def _run_script(options: argparse.Namespace, script: list[str]) -> int:
         retries=options.retries,
         debug=options.debug,
     )
+    garbage.release()
     try:
         if script[0] == "-m":
             return run_module(script[1], script[2:], verbose=options.verbose)
