@@ -296,7 +296,11 @@ class PipelineMachine(RuleBasedStateMachine):
                 continue
             above = [s for s in self.world.steps if s.id in step.after]
             if last[step.id].after != step.after or any(
-                not rows[s.name].reused_from or marks_now[marks[s.id]] > 1 for s in above
+                not rows[s.name].reused_from
+                or marks_now[marks[s.id]] > 1
+                # Reused, but not what it came to in that run: this step never ran after that.
+                or marks[s.id] != self._mark(world, last[s.id], before)
+                for s in above
             ):
                 continue
             raise NeedlessRun(f"{step.name} ran: {row.verdict['reasons']}")
