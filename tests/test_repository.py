@@ -110,7 +110,7 @@ def test_content_alone_imports_the_compiled_module() -> None:
         for module in imported(tree)
         if module.split(".")[:2] == ["scriptstep", "_core"]
     }
-    names = ("collecting", "links", "manifest", "scanning", "store")
+    names = ("collecting", "links", "manifest", "scanning", "spelling", "store")
     assert importers == {f"content/{name}.py" for name in names}
 
 

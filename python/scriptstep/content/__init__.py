@@ -7,6 +7,7 @@ from scriptstep.content.collecting import Census, Collection, Leftover, leftover
 from scriptstep.content.links import make_links
 from scriptstep.content.manifest import Change, Cost, Entry, Manifest, digest_bytes, digest_file
 from scriptstep.content.scanning import Explanation, OnProgress, Survey, explain, left_out, scan, stamps
+from scriptstep.content.spelling import spell
 from scriptstep.content.store import ContentStore, Guard
 
 __all__ = [
@@ -29,5 +30,6 @@ __all__ = [
     "leftovers",
     "make_links",
     "scan",
+    "spell",
     "stamps",
 ]

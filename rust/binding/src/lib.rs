@@ -6,6 +6,7 @@ mod errors;
 mod links;
 mod manifest;
 mod scan;
+mod spelling;
 mod store;
 mod waiting;
 
@@ -44,6 +45,8 @@ mod _core {
     use crate::manifest::Manifest;
     #[pymodule_export]
     use crate::scan::{Scan, explain, scan};
+    #[pymodule_export]
+    use crate::spelling::spell;
     #[pymodule_export]
     use crate::store::{Census, Collecting, Guard, Leftover, Store};
 }

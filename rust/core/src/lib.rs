@@ -11,6 +11,7 @@ pub mod links;
 pub mod manifest;
 pub mod rules;
 pub mod scan;
+pub mod spelling;
 pub mod stat_cache;
 pub mod store;
 mod threads;
