@@ -55,6 +55,7 @@ _NURSERY = """
 import json, os, signal, sys
 import sqlite3, pydantic, scriptstep.azureml.table, scriptstep.cli.commands, scriptstep.cli.running
 import scriptstep.run.submission, scriptstep.run.pipeline_run, scriptstep.run.waiting, scriptstep.engine.coordinator
+import scriptstep.engine.attempts
 import scriptstep.authoring.steps, scriptstep.authoring.pipeline, scriptstep.workspace.workspace
 from scriptstep.cli import main
 for line in sys.stdin:

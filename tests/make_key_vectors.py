@@ -6,8 +6,7 @@ import json
 from pathlib import Path
 from typing import Any
 
-from scriptstep.content import digest_bytes
-from scriptstep.engine.canonical import encode
+from scriptstep.content import digest_bytes, spell
 from scriptstep.engine.key import KEY_DOMAIN
 
 VALUES: list[Any] = [
@@ -23,8 +22,8 @@ DOCUMENTS: list[Any] = [
 if __name__ == "__main__":
     vectors = {
         "domain": KEY_DOMAIN,
-        "encoding": [{"value": v, "hex": encode(v).hex()} for v in VALUES],
-        "keys": [{"document": d, "key": digest_bytes(KEY_DOMAIN, encode(d))} for d in DOCUMENTS],
+        "encoding": [{"value": v, "hex": spell(v).hex()} for v in VALUES],
+        "keys": [{"document": d, "key": digest_bytes(KEY_DOMAIN, spell(d))} for d in DOCUMENTS],
     }
     target = Path(__file__).parent / "data" / "key_vectors.json"
     target.write_text(json.dumps(vectors, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")

@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 
 from scriptstep.engine import environment_identity as identity
-from scriptstep.engine.executors.local import probe_interpreter
+from scriptstep.engine.executors.probe import probe_interpreter
 
 
 def wheel(folder: Path, name: str, version: str, files: dict[str, str], requires: tuple[str, ...] = ()) -> Path:

@@ -10,14 +10,15 @@ import sys
 import threading
 import time
 from collections.abc import Iterator
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from scriptstep.engine.attempt import State
-from scriptstep.engine.executors.local import LocalExecutor, probe_interpreter
+from scriptstep.engine.executors.local import LocalExecutor
+from scriptstep.engine.executors.probe import probe_interpreter
 from scriptstep.errors import ArgumentError, UserErrorException
+from scriptstep.records import replace
 from tests.attempts import attempt, finish
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
@@ -29,6 +28,7 @@ from scriptstep.graph import (
     parse_parameter,
 )
 from scriptstep.graph.frozen import decode, encode
+from scriptstep.records import replace
 
 RUN = RunSpec({}, True, {}, None, "Python", None, 1, 1, 1, 0, None)
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Callable
-from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -12,10 +11,10 @@ from hypothesis import HealthCheck, Phase, settings
 from hypothesis.stateful import run_state_machine_as_test
 
 from scriptstep import OutputFileDatasetConfig, PipelineData
-from scriptstep.content import Manifest, digest_bytes
+from scriptstep.content import Manifest, digest_bytes, spell
 from scriptstep.engine import planner, recorder, sources, verdict
-from scriptstep.engine.canonical import encode
 from scriptstep.engine.key import Document, describe
+from scriptstep.records import replace
 from tests.logs import log_of
 from tests.reuse_model.machine import COUNTS, PipelineMachine, WrongResult
 from tests.reuse_model.world import Input, Node, Output, Step, World
@@ -156,12 +155,12 @@ def _without(*path: str) -> Mutation:
 def _condition(**fields: Any) -> Mutation:
     """Leaves one kind of condition out when an earlier result is judged."""
 
-    def mutated(result: Any, now: Any, store: Any) -> str | None:
+    def mutated(result: Any, now: Any, is_there: Any) -> str | None:
         if "after" in fields:
             now = replace(now, after=())
         changed = {k: v for k, v in fields.items() if k in ("outputs", "artifacts")}
         conditions = {**result.conditions, **{k: v for k, v in fields.items() if k in ("after", "reads")}}
-        return verdict.broken_condition(replace(result, conditions=conditions, **changed), now, store)
+        return verdict.broken_condition(replace(result, conditions=conditions, **changed), now, is_there)
 
     return lambda patch: patch.setattr(planner, "broken_condition", mutated)
 
@@ -174,7 +173,7 @@ def _reduced(manifest: Manifest, what: str) -> str:
         path = b"%d" % number if what == "name" else entry.path
         digest = "" if what == ("link" if entry.kind == "link" else "bytes") else entry.digest
         rows.append([kind, path, digest])
-    return digest_bytes("mutation", encode(rows))
+    return digest_bytes("mutation", spell(rows))
 
 
 def _code_without(what: str) -> Mutation:

@@ -61,7 +61,18 @@ def both(cache: Path, folder: Path) -> tuple[Any, Any]:
     return KnownDistributions(cache).read(folder, names), read_dist_infos(folder, names)
 
 
-EDITS = ("install", "record", "metadata", "editable", "ordinary", "pth", "drop", "drop_record", "drop_metadata")
+EDITS = (
+    "install",
+    "record",
+    "metadata",
+    "editable",
+    "local",
+    "ordinary",
+    "pth",
+    "drop",
+    "drop_record",
+    "drop_metadata",
+)
 
 
 @settings(max_examples=60, deadline=None)
@@ -84,6 +95,8 @@ def test_after_any_edits_what_is_known_is_what_would_be_read(edits: list[tuple[s
                     file.write("Summary: x\n")
             elif edit == "editable":
                 (place / "direct_url.json").write_text(json.dumps({"dir_info": {"editable": True}, "n": "n" * number}))
+            elif edit == "local":
+                (place / "direct_url.json").write_text(json.dumps({"url": "file:///x.whl", "n": "n" * number}))
             elif edit == "ordinary":
                 (place / "direct_url.json").unlink(missing_ok=True)
             elif edit == "pth":
@@ -112,6 +125,18 @@ def test_what_did_not_change_is_not_read_again(tmp_path: Path, monkeypatch: pyte
     assert KnownDistributions(cache).read(folder, dist_infos(folder)) == told and read == []
     install(folder, NAMES[1], 1)
     assert KnownDistributions(cache).read(folder, dist_infos(folder)) != told and read == [f"{NAMES[1]}.dist-info"]
+
+
+def test_what_was_installed_from_a_file_is_not_read_again_either(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder, cache = tmp_path / "site-packages", tmp_path / "known"
+    folder.mkdir()
+    install(folder, NAMES[0])
+    (folder / f"{NAMES[0]}.dist-info" / "direct_url.json").write_text('{"url": "file:///x.whl"}')
+    told = both(cache, folder)[1]
+    monkeypatch.setattr(known_distributions, "read_dist_infos", lambda folder, names: [][: len(names)])
+    assert KnownDistributions(cache).read(folder, dist_infos(folder)) == told
 
 
 def test_a_damaged_cache_is_not_believed(tmp_path: Path) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import copy
-import dataclasses
 import json
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -34,6 +33,7 @@ from scriptstep.errors import (
     RunConfigurationException,
     UserErrorException,
 )
+from scriptstep.records import asdict
 from scriptstep.workspace.catalog import close_catalogs
 from scriptstep.workspace.conda import CondaDependencies
 from scriptstep.workspace.environment import EnvironmentReference
@@ -206,7 +206,7 @@ def test_everything_that_concerns_a_step_is_in_its_spec() -> None:
     config.node_count = 3
     config.retries = 2
     spec = config._run_spec()
-    assert dataclasses.asdict(spec) == {
+    assert asdict(spec) == {
         "environment": {
             "python": {
                 "user_managed_dependencies": True,

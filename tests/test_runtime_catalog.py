@@ -8,7 +8,6 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +18,7 @@ from hypothesis import strategies as st
 from scriptstep.engine.effects import EventTaker, Target
 from scriptstep.errors import ArgumentError, ModelPathNotFoundException, RunEnvironmentException, UserErrorException
 from scriptstep.history import ComputeRow, DatasetRow, DatastoreRow, MetricRow, RunRow, definition_id
+from scriptstep.records import replace
 from scriptstep.runtime import catalog as catalog_module
 from scriptstep.runtime.catalog import StepCatalog
 from scriptstep.runtime.context import StepContext, current, step_catalog

@@ -37,6 +37,8 @@ files, `ActivityFailedException` is a run that did not succeed.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 __all__ = [
     "ActivityFailedException",
     "ArgumentAttributeError",
@@ -69,7 +71,21 @@ __all__ = [
     "UserErrorException",
     "WebserviceException",
     "WorkspaceException",
+    "nearest",
 ]
+
+
+def nearest(name: str, known: Iterable[str], likeness: float = 0.6) -> str | None:
+    """Returns: of the names that there are the one most like a name that is not, to be asked for; None where none is.
+
+    Args:
+        name: What somebody wrote.
+        known: What could have been meant.
+        likeness: How like it has to be, 0 to 1.
+    """
+    from difflib import get_close_matches
+
+    return next(iter(get_close_matches(name, list(known), 1, likeness)), None)
 
 
 class AzureMLException(Exception):

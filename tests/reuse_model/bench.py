@@ -15,7 +15,7 @@ import pytest
 from scriptstep import Dataset, Experiment, Pipeline, Workspace
 from scriptstep.console import set_console
 from scriptstep.content import ContentStore
-from scriptstep.engine import coordinator, environment_identity, key, planner
+from scriptstep.engine import attempts, coordinator, environment_identity, key, planner
 from scriptstep.engine.environment_identity import Distribution, Installed
 from scriptstep.workspace.catalog import close_catalogs
 from tests.reuse_model.declare import declare
@@ -53,7 +53,7 @@ class Bench:
             self._patch.delenv(name, raising=False)
         self._write_settings()
         if not real:
-            self._patch.setattr(coordinator, "LocalExecutor", lambda jobs: InProcess(jobs, self.around))
+            self._patch.setattr(attempts, "LocalExecutor", lambda jobs: InProcess(jobs, self.around))
             self._patch.setattr(coordinator, "GitSources", _NoGit)
             self._patch.setattr(environment_identity, "installed", self._installed)
             mpirun = self._place / "bin" / "mpirun"

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import replace
 from typing import Any
 
 from scriptstep.authoring.pipeline_data import PipelineData
@@ -14,6 +13,7 @@ from scriptstep.authoring.steps import PipelineStep
 from scriptstep.data.outputs import OutputDatasetConfig
 from scriptstep.errors import ArgumentError, ArgumentTypeError
 from scriptstep.graph import Graph
+from scriptstep.records import replace
 
 __all__ = ["build_graph"]
 

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import difflib
 import os
 from collections.abc import Sequence
 from typing import Any, Literal
 
 from scriptstep.authoring.site import Site
-from scriptstep.errors import ArgumentTypeError
+from scriptstep.errors import ArgumentTypeError, nearest
 
 __all__ = ["check_source", "read_hash_paths"]
 
@@ -113,8 +112,8 @@ def _check_folder(folder: str, shown: str, by_default: bool, site: Site) -> None
             raise PermissionError
     except FileNotFoundError:
         parent, name = os.path.split(folder)
-        near = difflib.get_close_matches(name, _names(parent, folders=True), 1)
-        raise site.error(f"{shown} is not there", f"did you mean '{near[0]}'?" if near else None) from None
+        near = nearest(name, _names(parent, folders=True))
+        raise site.error(f"{shown} is not there", f"did you mean '{near}'?" if near else None) from None
     except NotADirectoryError:
         raise site.error(
             f"{shown} is a file",
@@ -132,9 +131,9 @@ def _meant(folder: str, path: str) -> str | None:
     if name != path and os.path.isfile(os.path.join(folder, name)):
         return f"did you mean '{name}'? Paths are relative to the source directory"
     below = os.path.dirname(path)
-    near = difflib.get_close_matches(name, _names(os.path.join(folder, below)), 1)
+    near = nearest(name, _names(os.path.join(folder, below)))
     if near:
-        return f"did you mean '{os.path.join(below, near[0])}'?"
+        return f"did you mean '{os.path.join(below, near)}'?"
     for place, folders, names in os.walk(folder):
         if name in names:
             return f"did you mean '{os.path.relpath(os.path.join(place, name), folder)}'?"

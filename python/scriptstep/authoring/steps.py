@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from scriptstep.authoring.ports import producer_of, set_producer
 from scriptstep.authoring.site import Site
@@ -14,15 +14,15 @@ from scriptstep.graph import (
     Argument,
     Graph,
     InputPortBinding,
-    InputPortDef,
     InputSpec,
-    ModuleDef,
     ModuleNode,
     OutputPortBinding,
-    OutputPortDef,
     OutputSpec,
     StepOutput,
 )
+
+if TYPE_CHECKING:
+    from scriptstep.graph import ModuleDef
 
 __all__ = ["PipelineStep"]
 
@@ -220,6 +220,8 @@ class PipelineStep:
         Returns:
             The definition.
         """
+        from scriptstep.graph import InputPortDef, ModuleDef, OutputPortDef
+
         return ModuleDef(
             self.name,
             self.name,

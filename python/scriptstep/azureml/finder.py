@@ -139,11 +139,11 @@ def no_name_message(path: str, name: str) -> str:
     elsewhere = sorted({module for module, names in TABLE.items() if name in names})
     if elsewhere:
         return f"'{path}' has no '{name}'; from {elsewhere[0]} import {name}"
-    import difflib
+    from scriptstep.errors import nearest
 
-    near = difflib.get_close_matches(name, [*TABLE[path], *_children(path)], 1)
+    near = nearest(name, [*TABLE[path], *_children(path)])
     told = (
-        f"did you mean '{near[0]}'?"
+        f"did you mean '{near}'?"
         if near
         else _instead(path) or f"it has {', '.join(sorted(TABLE[path])) or 'no names'}"
     )
@@ -152,10 +152,10 @@ def no_name_message(path: str, name: str) -> str:
 
 def no_module_message(fullname: str) -> str:
     """Returns: what to say of a module that the table has not."""
-    import difflib
+    from scriptstep.errors import nearest
 
-    near = difflib.get_close_matches(fullname, list(TABLE), 1, 0.8)
-    told = _instead(fullname) or (f"did you mean '{near[0]}'?" if near else None)
+    near = nearest(fullname, TABLE, 0.8)
+    told = _instead(fullname) or (f"did you mean '{near}'?" if near else None)
     return f"scriptstep has no module '{fullname}'" + (f": {told}" if told else "")
 
 

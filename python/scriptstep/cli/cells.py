@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+
+from scriptstep.records import dataclass
 
 __all__ = ["CellMagic", "cell_magic", "as_python"]
 

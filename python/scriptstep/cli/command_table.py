@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Callable
-from typing import Any, TypeAlias
+from typing import Any, TypeAlias, cast
 
 __all__ = ["Act", "CommandTable"]
 
@@ -20,12 +20,22 @@ class CommandTable:
         shared: Options that each of them takes.
         dest: Where the parser keeps which was chosen.
         required: Whether one of them must be given.
+        asked: The only command that is going to be asked for; None where any may be.
+
+    Attributes:
+        has_asked: Whether that one was added.
     """
 
     def __init__(
-        self, parser: argparse.ArgumentParser, shared: argparse.ArgumentParser, dest: str, required: bool = False
+        self,
+        parser: argparse.ArgumentParser,
+        shared: argparse.ArgumentParser,
+        dest: str,
+        required: bool = False,
+        asked: str | None = None,
     ) -> None:
-        self._shared = shared
+        self._shared, self._asked = shared, asked
+        self.has_asked = False
         self._commands = parser.add_subparsers(title="commands", metavar="COMMAND", dest=dest, required=required)
 
     def add(self, name: str, about: str, act: Act | None, **more: Any) -> argparse.ArgumentParser:
@@ -40,6 +50,10 @@ class CommandTable:
         Returns:
             Its parser.
         """
+        if self._asked not in (None, name):
+            # To make all of them takes a tenth of a short run.
+            return cast(argparse.ArgumentParser, _Unasked())
+        self.has_asked = True
         made = self._commands.add_parser(
             name,
             help=about,
@@ -66,3 +80,10 @@ class CommandTable:
         """
         parser = self.add(name, about, act, **more)
         return CommandTable(parser, self._shared, "what", required=act is None)
+
+
+class _Unasked:
+    """Stands for the parser of a command that is not asked for: takes whatever is declared of it."""
+
+    def __getattr__(self, name: str) -> Callable[..., _Unasked]:
+        return lambda *args, **options: self

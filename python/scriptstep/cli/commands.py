@@ -50,7 +50,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         given, script = _split(given)
     elif given[:1] and given[0] in planning.COMMANDS:
         given, script = planning.split(given)
-    options = _parser().parse_args(given)
+    options = _parser(given[0] if given and not given[0].startswith("-") else None).parse_args(given)
     if options.command == "run" and (not script or script in (["-m"], ["--"])):
         _parser().parse_args(["run", "--need-a-file"])
     configure(
@@ -96,7 +96,8 @@ def _split(given: Sequence[str]) -> tuple[list[str], list[str]]:
     return list(given), []
 
 
-def _parser() -> argparse.ArgumentParser:
+def _parser(asked: str | None = None) -> argparse.ArgumentParser:
+    """Returns: what reads the command line; of the commands only the one that is asked for, where one is."""
     shared = argparse.ArgumentParser(add_help=False)
     shared.add_argument("-q", "--quiet", action="store_true", help="print results, summaries and errors only")
     shared.add_argument("-v", "--verbose", action="store_true", help="print the output of steps as it comes, too")
@@ -110,7 +111,7 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--version", action="store_true", help="print the version and end")
     parser.set_defaults(act=_no_command, command=None, quiet=False, verbose=False, color="auto", debug=None)
-    table = CommandTable(parser, shared, "command")
+    table = CommandTable(parser, shared, "command", asked=asked)
     add = table.add
 
     run = add(
@@ -217,7 +218,8 @@ def _parser() -> argparse.ArgumentParser:
     added.add_argument("name", metavar="NAME", help="what scripts call it")
     added.add_argument("path", metavar="PATH", help="the file, the folder, or a pattern of files")
     added.add_argument("--tabular", action="store_true", help="it is a table, to be read with to_pandas_dataframe()")
-    return parser
+    # Of a command that there is not, the error names all that there are.
+    return parser if table.has_asked else _parser()
 
 
 class _NeedsFile(argparse.Action):

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
 
 from scriptstep.cli.cells import as_python, cell_magic
@@ -15,6 +14,7 @@ from scriptstep.console import emit, notice
 from scriptstep.console.text import count, escaped, typed
 from scriptstep.content import scan
 from scriptstep.errors import UserErrorException
+from scriptstep.records import dataclass
 
 __all__ = ["examine"]
 

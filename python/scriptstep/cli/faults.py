@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ast
 import os
 import sys
 from pathlib import Path
@@ -84,5 +83,7 @@ def _print_traceback(fault: BaseException) -> None:
 
 
 def _is_no_users(trace: TracebackType) -> bool:
+    import ast
+
     name = trace.tb_frame.f_code.co_filename
     return _ours(trace) or name.startswith("<frozen") or name == ast.__file__

@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 import contextlib
-import difflib
 import os
 import sys
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from scriptstep.console import notice
-from scriptstep.errors import ArgumentError, UserErrorException
+from scriptstep.errors import ArgumentError, UserErrorException, nearest
+from scriptstep.records import dataclass, replace
 
 if TYPE_CHECKING:
     from scriptstep.engine.submission import Submission
@@ -148,10 +147,10 @@ def _there(file: str) -> Path:
     if os.path.lexists(path):
         return path
     names = os.listdir(path.parent) if path.parent.is_dir() else []
-    near = difflib.get_close_matches(path.name, names, 1)
+    near = nearest(path.name, names)
     raise ArgumentError(
         f"--touch {file}: there is no such file",
-        help=f"did you mean '{os.path.join(os.path.dirname(file), near[0])}'?" if near else None,
+        help=f"did you mean '{os.path.join(os.path.dirname(file), near)}'?" if near else None,
     )
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import json
 import shlex
 import time
@@ -10,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from scriptstep.console import emit, emit_bytes, notice
 from scriptstep.console.text import ago, columns, duration, escaped
-from scriptstep.errors import NotRegisteredError, UserErrorException
+from scriptstep.errors import NotRegisteredError, UserErrorException, nearest
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -241,10 +240,10 @@ def steps_of(history: History, row: RunRow, name: str | None) -> list[RunRow]:
     if name is None or found:
         return found
     names = sorted({one.name for one in steps})
-    near = difflib.get_close_matches(name, names, 1)
+    near = nearest(name, names)
     raise NotRegisteredError(
         f"run {row.id[:4]} has no step '{name}'; it has {', '.join(names) or 'none'}",
-        help=f"did you mean '{near[0]}'?" if near else None,
+        help=f"did you mean '{near}'?" if near else None,
     )
 
 

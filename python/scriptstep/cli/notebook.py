@@ -12,7 +12,6 @@ import linecache
 import os
 import sys
 from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
 from types import CodeType, ModuleType
 from typing import Any
@@ -22,6 +21,7 @@ from scriptstep.cli.faults import show_fault
 from scriptstep.cli.magics import Shell
 from scriptstep.console import emit
 from scriptstep.errors import UserErrorException
+from scriptstep.records import dataclass
 
 __all__ = ["Cell", "Notebook", "read_cells", "run_notebook"]
 

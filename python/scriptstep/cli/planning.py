@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import argparse
 import json
-import shlex
 from collections.abc import Sequence
-from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -15,6 +13,7 @@ from scriptstep.cli.running import INTERRUPTED
 from scriptstep.console import emit, notice
 from scriptstep.console.text import escaped
 from scriptstep.errors import ArgumentError, NotRegisteredError, UserErrorException
+from scriptstep.records import dataclass
 
 if TYPE_CHECKING:
     from scriptstep.cli.command_table import CommandTable
@@ -236,6 +235,8 @@ def _tell_next(found: Sequence[Foreseen], changes: Sequence[str], script: Sequen
         for step in one.plan.steps:
             if step.outlook == "run" and step.seconds is not None:
                 words = [*script[:1], step.name, *script[1:]] if script[:1] != ["-m"] else [step.name]
+                import shlex
+
                 notice(f"see why: scriptstep explain {shlex.join([*changes, *words])}")
                 return
 

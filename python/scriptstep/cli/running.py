@@ -11,7 +11,6 @@ from contextlib import suppress
 from pathlib import Path
 from types import CodeType, FrameType, ModuleType
 
-from scriptstep.cli.faults import show_fault
 from scriptstep.console import Notice, console, notice
 from scriptstep.errors import UserErrorException
 
@@ -140,6 +139,8 @@ def _guarded(run: Callable[[], None], verbose: bool) -> int:
     except (KeyboardInterrupt, _Terminated):
         raise
     except BaseException as fault:
+        from scriptstep.cli.faults import show_fault
+
         show_fault(fault, verbose=verbose)
         return 1
     return 0

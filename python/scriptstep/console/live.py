@@ -5,7 +5,6 @@ from __future__ import annotations
 import sys
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from scriptstep.console.events import (
@@ -22,6 +21,7 @@ from scriptstep.console.follow import Follower
 from scriptstep.console.plain import PlainConsole
 from scriptstep.console.telling import Amount, Line, Style, waiting_for
 from scriptstep.console.text import cells, clip, duration, log_line, padded
+from scriptstep.records import dataclass, field
 
 if TYPE_CHECKING:
     from rich.console import Console as RichConsole

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import shlex
 from collections.abc import Sequence
-from dataclasses import dataclass, field
 from typing import Literal
 
 from scriptstep.console.events import (
@@ -19,6 +17,7 @@ from scriptstep.console.events import (
     StepWaiting,
 )
 from scriptstep.console.text import cells, clip, count, duration, escaped, listed, log_line, padded, wrapped
+from scriptstep.records import dataclass, field
 
 __all__ = ["Amount", "Line", "Piece", "Style", "Teller", "notice_lines", "waiting_for"]
 
@@ -185,6 +184,8 @@ class Teller:
     def _failure(self, run_id: str, failure: _Failure) -> list[Line]:
         lines: list[Line] = [[("", "")]]
         if failure.tail:
+            import shlex
+
             command = f"scriptstep logs {_short(run_id)} {shlex.quote(escaped(failure.step))}"
             lines.append([(escaped(failure.step), "strong"), (f", last lines (all: {command})", "")])
             lines += [[("  | ", "dim"), (log_line(line), "")] for line in failure.tail]

@@ -26,7 +26,7 @@ __all__ = [
 ]
 
 # Colours and cursor moves that a script prints: of no use in our lines, and harmful in a terminal.
-_ANSI = re.compile(r"\x1b(?:\[[0-?]*[ -/]*[@-~]|\][^\x07\x1b]*(?:\x07|\x1b\\)?|[PX^_][^\x1b]*(?:\x1b\\)?|[@-Z\\-_])")
+_ANSI = r"\x1b(?:\[[0-?]*[ -/]*[@-~]|\][^\x07\x1b]*(?:\x07|\x1b\\)?|[PX^_][^\x1b]*(?:\x1b\\)?|[@-Z\\-_])"
 _BIDI = frozenset("\u061c\u200e\u200f\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069\ufeff")
 _PLAIN = re.compile(r"[\x20-\x7e]*\Z")
 
@@ -69,7 +69,7 @@ def log_line(text: str) -> str:
         The line, safe to print.
     """
     states = [state for state in text.split("\r") if state.strip()]
-    return escaped(_ANSI.sub("", states[-1] if states else "").expandtabs(8))
+    return escaped(re.sub(_ANSI, "", states[-1] if states else "").expandtabs(8))
 
 
 def cells(text: str) -> int:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import random
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import datetime, timezone
 from pathlib import Path
@@ -233,6 +232,8 @@ def chosen_rows(operation: Mapping[str, Any], count: int) -> Sequence[bool]:
     Returns:
         For each one whether it is kept.
     """
+    import random
+
     draw = random.Random(f"scriptstep {operation.get('seed')}")
     if operation["op"] == "sample":
         return [draw.random() < operation["probability"] for _ in range(count)]

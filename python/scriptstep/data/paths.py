@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from typing import TYPE_CHECKING, Any
 
 from scriptstep.errors import ArgumentError, ArgumentTypeError
@@ -63,6 +62,8 @@ def datastore_name(datastore: Any, what: str) -> str:
 
 def made_name(datastore: str, path: str) -> str:
     """Returns: a name for data that the user gave none, the same on every machine."""
+    import hashlib
+
     return f"{datastore}_{hashlib.blake2s(path.encode('utf-8', 'surrogatepass'), digest_size=4).hexdigest()}"
 
 

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import os
 from collections.abc import Collection
-from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, Protocol
 
 from scriptstep.data.walk import files_below, fixed_part, is_pattern, matching_files, matching_path
+from scriptstep.records import dataclass
 
 if TYPE_CHECKING:
     from scriptstep.data.remote import RemoteFile, RemoteStore

@@ -12,7 +12,6 @@ import hashlib
 import importlib
 import os
 from collections.abc import Collection, Iterable, Mapping
-from dataclasses import dataclass
 from datetime import datetime
 from functools import cache, partial
 from pathlib import Path
@@ -22,6 +21,7 @@ from typing import Any
 from scriptstep.data.held import hold
 from scriptstep.data.transfer import Job, TransferCancelled, aside, transfer
 from scriptstep.errors import AzureMLException, UserErrorException
+from scriptstep.records import dataclass
 
 __all__ = ["RemoteFile", "RemoteStore"]
 

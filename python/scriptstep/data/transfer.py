@@ -5,16 +5,15 @@ from __future__ import annotations
 import os
 import shutil
 import time
-import uuid
 from collections.abc import Callable, Iterable, Sequence
 from contextvars import ContextVar
-from dataclasses import dataclass
 from pathlib import Path
 from threading import Event
 from typing import TYPE_CHECKING
 
 from scriptstep.content import make_links
 from scriptstep.errors import ContentError, UserErrorException
+from scriptstep.records import dataclass
 
 if TYPE_CHECKING:
     from concurrent.futures import Future
@@ -120,7 +119,7 @@ def _tell(what: str, sizes: dict[Future[None], int], waiting: set[Future[None]],
 def aside(target: Path) -> Path:
     """Returns: a free name beside a file, to make it under until it is whole; folders above it are made."""
     target.parent.mkdir(parents=True, exist_ok=True)
-    return target.with_name(f".{target.name[:200]}.{uuid.uuid4().hex[:8]}")
+    return target.with_name(f".{target.name[:200]}.{os.urandom(4).hex()}")
 
 
 def copy_whole(file: Path | str, target: Path) -> None:

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
-from dataclasses import asdict, dataclass, field, fields
 from enum import Enum
 from typing import Any
 
 from scriptstep.errors import ArgumentError
+from scriptstep.records import asdict, dataclass, field, names
 
 __all__ = ["Attempt", "Process", "State", "Status"]
 
@@ -91,9 +91,9 @@ class Attempt:
             raise ArgumentError(f"this is no attempt, nor JSON: {error}") from None
         if not isinstance(found, dict):
             raise ArgumentError(f"an attempt is a JSON object, not a {type(found).__name__}")
-        names = {f.name for f in fields(Attempt)}
-        if wrong := sorted(names ^ set(found)):
-            what = ", ".join(f"{name} is {'missing' if name in names else 'unknown'}" for name in wrong)
+        known = set(names(Attempt))
+        if wrong := sorted(known ^ set(found)):
+            what = ", ".join(f"{name} is {'missing' if name in known else 'unknown'}" for name in wrong)
             raise ArgumentError(f"this is not an attempt: {what}")
         for name, (is_right, what) in _FIELDS.items():
             if not is_right(found[name]):

@@ -6,19 +6,14 @@ but the standard library.
 
 from __future__ import annotations
 
-import ast
-import csv
-import hashlib
 import json
 import os
-import platform
 import re
 import site
 import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 __all__ = [
     "Distribution",
@@ -27,6 +22,7 @@ __all__ = [
     "closure",
     "declared_packages",
     "installed",
+    "is_editable",
     "normalise",
     "read_dist_infos",
 ]
@@ -50,8 +46,7 @@ _LEFT_OUT = frozenset({"pip", "wheel", "scriptstep"})
 _VIRTUALENV_FILES = frozenset({"_virtualenv.py", "_virtualenv.pth"})
 
 
-@dataclass(frozen=True)
-class Distribution:
+class Distribution(NamedTuple):
     """One installed distribution.
 
     Attributes:
@@ -73,8 +68,7 @@ class Distribution:
 Reader = Callable[[Path, Sequence[str]], "list[tuple[Distribution, set[str]]]"]
 
 
-@dataclass(frozen=True)
-class Installed:
+class Installed(NamedTuple):
     """What an interpreter has.
 
     Attributes:
@@ -93,7 +87,8 @@ class Installed:
 
     def to_json(self) -> str:
         """Returns: the whole as one line of JSON."""
-        return json.dumps(asdict(self), sort_keys=True)
+        told = {**self._asdict(), "distributions": [found._asdict() for found in self.distributions]}
+        return json.dumps(told, sort_keys=True)
 
     @staticmethod
     def from_json(text: str) -> Installed:
@@ -147,11 +142,19 @@ def installed(folders: Iterable[str] | None = None, prefix: str | None = None, r
             loose += rest
     return Installed(
         python=f"{sys.implementation.name} {sys.version_info.major}.{sys.version_info.minor}",
-        system=f"{sys.platform} {platform.machine().lower()}",
+        system=f"{sys.platform} {_machine().lower()}",
         distributions=tuple(sorted(distributions.values(), key=lambda d: d.name)),
         loose=tuple(sorted(set(loose))),
         conda=tuple(sorted(_conda_packages(Path(prefix or sys.prefix) / "conda-meta"))),
     )
+
+
+def _machine() -> str:
+    if hasattr(os, "uname"):
+        return os.uname().machine
+    import platform
+
+    return platform.machine()
 
 
 def closure(found: Installed, declared: Iterable[str]) -> tuple[tuple[Distribution, ...], tuple[str, ...]]:
@@ -213,6 +216,15 @@ def read_dist_infos(folder: Path, names: Sequence[str]) -> list[tuple[Distributi
     return [_read_dist_info(folder, name) for name in names]
 
 
+def is_editable(place: Path) -> bool:
+    """Returns: whether a `.dist-info` folder says that its distribution puts the user's own files on the path."""
+    try:
+        direct = json.loads((place / "direct_url.json").read_text(encoding="utf-8"))
+        return bool(direct.get("dir_info", {}).get("editable"))
+    except (OSError, ValueError):
+        return False
+
+
 def _read_folder(folder: Path, read: Reader) -> tuple[list[Distribution], list[tuple[str, str]]]:
     names = sorted(os.listdir(folder))
     distributions: list[Distribution] = []
@@ -247,6 +259,8 @@ def _read_dist_info(folder: Path, dist_info: str) -> tuple[Distribution, set[str
         rows.append("\0".join(row[:3]))
     if paths := _editable_paths(folder, place, tops):
         return Distribution(name, version, "", requires, paths), tops
+    import hashlib
+
     digest = hashlib.sha256("\n".join(sorted(rows)).encode("utf-8", "surrogateescape")).hexdigest()
     return Distribution(name, version, digest, requires), tops
 
@@ -256,6 +270,8 @@ def _record(path: Path) -> Iterator[list[str]]:
         text = path.read_text(encoding="utf-8", errors="surrogateescape")
     except OSError:
         return
+    import csv
+
     for row in csv.reader(text.splitlines()):
         if row:
             yield row
@@ -285,11 +301,7 @@ def _metadata(place: Path, dist_info: str) -> tuple[str, str, tuple[str, ...]]:
 
 def _editable_paths(folder: Path, place: Path, tops: set[str]) -> tuple[str, ...]:
     """The folders and files that an editable installation puts on the path; none for an ordinary one."""
-    try:
-        direct = json.loads((place / "direct_url.json").read_text(encoding="utf-8"))
-        if not direct.get("dir_info", {}).get("editable"):
-            return ()
-    except (OSError, ValueError):
+    if not is_editable(place):
         return ()
     paths: set[str] = set()
     for name in tops:
@@ -308,6 +320,8 @@ def _editable_paths(folder: Path, place: Path, tops: set[str]) -> tuple[str, ...
 
 
 def _finder_mapping(source: str) -> list[str]:
+    import ast
+
     for node in ast.parse(source).body:
         targets = (
             node.targets if isinstance(node, ast.Assign) else [node.target] if isinstance(node, ast.AnnAssign) else []
@@ -322,6 +336,8 @@ def _finder_mapping(source: str) -> list[str]:
 
 def _content_digest(path: Path) -> str:
     """SHA-256 over a file, or over names and files below a folder, compiled files left out."""
+    import hashlib
+
     digest = hashlib.sha256()
     for name, file in _files(path):
         data = file.read_bytes()

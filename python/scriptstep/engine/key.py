@@ -3,15 +3,34 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Any
 
-from scriptstep.content import digest_bytes
-from scriptstep.engine.canonical import encode
+from scriptstep.content import digest_bytes, spell
 from scriptstep.engine.environment_identity import Installed
-from scriptstep.graph import Argument, InputRef, OutputRef, OutputSpec, ParameterRef, StepSpec
+from scriptstep.graph import (
+    Argument,
+    DataLocation,
+    DatasetSource,
+    InputRef,
+    OutputRef,
+    OutputSpec,
+    ParameterRef,
+    StepSpec,
+)
+from scriptstep.records import dataclass
 
-__all__ = ["FIELDS", "KEY_DOMAIN", "SCHEME", "Document", "StepFacts", "describe", "key_of"]
+__all__ = [
+    "FIELDS",
+    "KEY_DOMAIN",
+    "SCHEME",
+    "Document",
+    "StepFacts",
+    "describe",
+    "key_of",
+    "parameter_facts",
+    "rendered",
+    "used_parameters",
+]
 
 SCHEME = 2
 KEY_DOMAIN = "scriptstep 2026 step key"
@@ -129,7 +148,26 @@ def describe(spec: StepSpec, facts: StepFacts) -> Document:
 
 def key_of(document: Document) -> str:
     """Returns: the key of a document of `describe`, 64 hex digits."""
-    return digest_bytes(KEY_DOMAIN, encode(document))
+    return digest_bytes(KEY_DOMAIN, spell(document))
+
+
+def rendered(value: Any) -> str:
+    """Returns: a parameter's value as a script reads it; None as the empty string."""
+    return "" if value is None else str(value)
+
+
+def used_parameters(spec: StepSpec) -> set[str]:
+    """Returns: names of the pipeline parameters whose values reach the step."""
+    used = {p.name for a in spec.arguments for p in a if isinstance(p, ParameterRef)}
+    used |= {v.name for v in spec.params.values() if isinstance(v, ParameterRef)}
+    return used | set(spec.runconfig_params.values())
+
+
+def parameter_facts(name: str, value: Any) -> tuple[str, str]:
+    """Returns: a parameter's type and rendered value, as they stand in a key."""
+    if isinstance(value, (DataLocation, DatasetSource)):
+        return ("data", repr(value))
+    return (type(value).__name__, rendered(value))
 
 
 def _argument(argument: Argument) -> list[list[str]]:

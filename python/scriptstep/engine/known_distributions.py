@@ -11,13 +11,13 @@ from typing import Any
 
 from scriptstep.content import digest_bytes, stamps
 from scriptstep.data.transfer import aside
-from scriptstep.engine.environment_identity import Distribution, read_dist_infos
+from scriptstep.engine.environment_identity import Distribution, is_editable, read_dist_infos
 
 __all__ = ["KnownDistributions"]
 
 # Raised whenever other facts are read from the same files.
 _VERSION = 1
-# All that is read of a distribution; where the last is there, other files may be read too, as of an editable one.
+# All that is read of a distribution, but for an editable one, which the last tells of.
 _FILES = ("RECORD", "METADATA", "direct_url.json")
 
 
@@ -50,7 +50,7 @@ class KnownDistributions:
         unread = [name for name in names if name not in kept]
         found = dict(zip(unread, read_dist_infos(folder, unread), strict=True))
         for name, (one, tops) in found.items():
-            if None not in stamped[name] and stamped[name][-1] == "":
+            if None not in stamped[name] and (stamped[name][-1] == "" or not is_editable(folder / name)):
                 kept[name] = [stamped[name], [one.name, one.version, one.digest, one.requires], sorted(tops)]
         if kept != before:
             self._known[str(folder)] = kept

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import os
 import re
-import secrets
-import uuid
 from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import Any
@@ -20,8 +18,9 @@ HIDDEN = "(secret)"
 
 _SECRET = re.compile(r"KEY|TOKEN|PASSWORD|PASSWD|SECRET|CREDENTIAL", re.IGNORECASE)
 _NAMED = r"(?<![\w-])(?:--?(?P<flag>[A-Za-z][\w.-]*)(?:=|\s+)|(?P<variable>[A-Za-z_]\w*)=)"
-_IN_LINE = re.compile(_NAMED + r"(?P<value>(?!-)(?:\"[^\"]*\"|'[^']*'|[^\s\"'])+)")
-_AT_END = re.compile(_NAMED + r"[\"']?\Z")
+# Compiled when a line of shell has to be read.
+_IN_LINE = _NAMED + r"(?P<value>(?!-)(?:\"[^\"]*\"|'[^']*'|[^\s\"'])+)"
+_AT_END = _NAMED + r"[\"']?\Z"
 _FLAG = re.compile(r"--?([A-Za-z][\w.-]*)(=|\Z)")
 
 
@@ -109,11 +108,11 @@ class Mask:
                 is_next = False
                 continue
             at = 0
-            for found in _IN_LINE.finditer(value):
+            for found in re.finditer(_IN_LINE, value):
                 if self._is_secret(found["flag"] or found["variable"]):
                     parts += [["text", value[at : found.start("value")]], ["secret", self._digest(found["value"])]]
                     at = found.end("value")
-            last = _AT_END.search(value)
+            last = re.search(_AT_END, value)
             is_next = last is not None and self._is_secret(last["flag"] or last["variable"])
             parts += [["text", value[at:]]] if at < len(value) else []
         return parts, handed
@@ -132,10 +131,10 @@ class Mask:
 
     def _read_or_make(self) -> bytes:
         if not self._place.exists():
-            aside = self._place.with_suffix(f".{uuid.uuid4().hex}")
+            aside = self._place.with_suffix(f".{os.urandom(16).hex()}")
             descriptor = os.open(aside, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
             with os.fdopen(descriptor, "wb") as file:
-                file.write(secrets.token_bytes(32))
+                file.write(os.urandom(32))
             try:
                 os.link(aside, self._place)
             except FileExistsError:

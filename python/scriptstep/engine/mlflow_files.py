@@ -5,11 +5,11 @@ from __future__ import annotations
 import re
 import shutil
 from collections.abc import Iterator
-from dataclasses import dataclass, field
 from datetime import datetime, timezone
 from pathlib import Path
 
 from scriptstep.history import MetricRow
+from scriptstep.records import dataclass, field
 
 __all__ = ["MLflowRecord", "read_mlflow"]
 

@@ -4,32 +4,30 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Iterable, Mapping
-from dataclasses import replace
-from functools import cached_property
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from functools import cached_property, partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from scriptstep.console import Notice, console
 from scriptstep.console.text import count
-from scriptstep.content import ContentStore, Manifest, digest_bytes, scan
+from scriptstep.content import ContentStore, Manifest, digest_bytes, scan, spell
 from scriptstep.engine import environment_identity
-from scriptstep.engine.canonical import encode
 from scriptstep.engine.comparing.package_lists import PackageLists
 from scriptstep.engine.contents import Contents, decides, deciding_paths
 from scriptstep.engine.environment_identity import Installed
-from scriptstep.engine.executors.local import probe_interpreter
-from scriptstep.engine.key import StepFacts, describe, key_of
+from scriptstep.engine.key import StepFacts, describe, key_of, parameter_facts, used_parameters
 from scriptstep.engine.known_distributions import KnownDistributions
 from scriptstep.engine.masking import Mask
 from scriptstep.engine.sources import ResolvedInput, SourceResolver, changed_files
-from scriptstep.engine.staging import StepFolder, parameter_facts, used_parameters
+from scriptstep.engine.step_folder import StepFolder
 from scriptstep.engine.step_plan import KeyedStep, StepPlan
 from scriptstep.engine.unmet import unmet_packages
 from scriptstep.engine.verdict import Conditions, Verdict, broken_condition, candidates
 from scriptstep.errors import ArgumentError
 from scriptstep.graph import InputRef, InputSpec, StepOutput, StepSpec
 from scriptstep.history import History, ResultRow, RunRow
+from scriptstep.records import replace
 from scriptstep.runtime.reads import read_digest, read_value
 from scriptstep.runtime.revision import RUNTIME_REVISION
 
@@ -39,6 +37,8 @@ if TYPE_CHECKING:
     from scriptstep.engine.submission import Submission
 
 __all__ = ["Planner"]
+
+Step = TypeVar("Step", bound=KeyedStep)
 
 _COUNTS = {
     "NodeCount": "node_count",
@@ -66,6 +66,8 @@ class Planner:
         used: Results that serve a step of this run.
         recorded: Results that this run recorded.
         skipped: Nodes that are not run, for what they need failed.
+        is_quiet: Whether no step of this run has begun.
+        before_reads: Called before what an earlier attempt read is read again.
         packages: The lists of what was installed.
     """
 
@@ -85,6 +87,8 @@ class Planner:
         self.used: set[int] = set()
         self.recorded: set[int] = set()
         self.skipped: set[str] = set()
+        self.is_quiet = True
+        self.before_reads: Callable[[], None] = lambda: None
         self.inherited = {name: os.environ[name] for name in settings.environment.inherit if name in os.environ}
         self.resolver = SourceResolver(
             self._workspace,
@@ -96,6 +100,7 @@ class Planner:
         self.packages = PackageLists(self._workspace._place.home)
         self._mask = Mask(self._workspace._place.home, settings.environment.secret)
         self._contents = Contents(submission, history, store)
+        self._there: set[str] = set()
         self._installed: dict[str, Installed] = {}
         self._listed: dict[tuple[str, tuple[str, ...] | None], tuple[str, str | None]] = {}
         self._unmet: set[tuple[str, str]] = set()
@@ -140,10 +145,11 @@ class Planner:
         Raises:
             UserErrorException: An input is not there, or a parameter cannot be.
         """
-        step = self.key(node_id)
+        folder = StepFolder(self._workspace._place.home / row.directory)
+        step = self._thought_through(node_id, partial(StepPlan, row=row, folder=folder))
         if step.verdict.reuse is None and not step.spec.run.environment_is_default:
             self._warn_of_unmet(step.spec, step.interpreter, self._installed_in(step.interpreter))
-        return StepPlan.of(step, row, StepFolder(self._workspace._place.home / row.directory))
+        return step
 
     def key(self, node_id: str) -> KeyedStep:
         """Finds a step's key and verdict; what the steps above it wrote stands in `outputs`.
@@ -157,6 +163,9 @@ class Planner:
         Raises:
             UserErrorException: An input is not there, or a parameter cannot be.
         """
+        return self._thought_through(node_id, KeyedStep)
+
+    def _thought_through(self, node_id: str, make: Callable[..., Step]) -> Step:
         spec = self._with_counts(self._specs[node_id])
         content = self._contents.of(spec)
         inputs = tuple(self._resolve(i) for i in spec.inputs)
@@ -164,21 +173,18 @@ class Planner:
         installed = self._installed_in(interpreter)
         packages, note = self._packages(spec, interpreter)
         document = describe(spec, self._facts(spec, content, inputs, installed, packages))
-        step = KeyedStep(
+        step = make(
             node_id=node_id,
             spec=spec,
             content=content,
             inputs=inputs,
             document=document,
-            masked=self._mask.document(document),
+            mask=self._mask,
             key=key_of(document),
             interpreter=interpreter,
             verdict=Verdict(None),
-            previous=self._history.latest_result(self._workspace.name, spec.name),
-            reusable=spec.allow_reuse and not (self._s.alone or self._s.regenerate_outputs),
+            reusable=self._forced(spec) is None,
         )
-        if step.reusable:
-            step.newest = self._history.newest_result(self._workspace.name, step.key)
         step.verdict = self._verdict(step)
         if note:
             step.verdict = replace(step.verdict, notes=(*step.verdict.notes, note))
@@ -194,6 +200,8 @@ class Planner:
             step.verdict = replace(step.verdict, reuse=None, reasons=("to compare",))
         elif is_debugged and reused is not None:
             step.verdict = replace(step.verdict, reuse=None, reasons=("it would be reused",))
+        if step.verdict.reuse is not reused:
+            step.previous = self._latest(step.spec)
         if step.compared is not None or is_debugged:
             step.reusable = False
 
@@ -227,6 +235,7 @@ class Planner:
         Returns:
             The digest of what comes back.
         """
+        self.before_reads()
         return read_digest(read_value(self._workspace._catalog, what, args, self._run_id))
 
     def editables(self, interpreter: str) -> list[str]:
@@ -240,37 +249,57 @@ class Planner:
     # --- parts
 
     def _verdict(self, step: KeyedStep) -> Verdict:
-        spec, against = step.spec, step.previous.run if step.previous else None
-        if self._s.alone:
-            return Verdict(None, ("submitted by itself",), against=against)
-        if self._s.regenerate_outputs:
-            return Verdict(None, ("regenerate_outputs=True",), against=against)
-        if not spec.allow_reuse:
-            return Verdict(None, ("allow_reuse=False",), against=against)
-        conditions = self.conditions(spec)
-        reason: tuple[str, str] | None = None
-        accepted: tuple[str, ...] = ()
-        if not (found := self._candidates(spec, step.key)):
-            found, accepted = self._accepted(spec, step.key)
-        for result in found:
-            broken = None if accepted else _other_files(step, result)
-            broken = broken or broken_condition(result, conditions, self._store)
-            if broken is None and self._s.audit is not None:
-                from scriptstep.engine.auditing.report import unaudited
+        spec, forced = step.spec, self._forced(step.spec)
+        broken: tuple[str, str] | None = None
+        if forced is None:
+            conditions = self.conditions(spec)
+            accepted: tuple[str, ...] = ()
+            results = self._history.results(self._workspace.name, step.key)
+            step.newest = results[0].id if results else 0
+            if not (found := self._candidates(spec, results)):
+                found, accepted = self._accepted(spec, step.key)
+            for result in found:
+                why = None if accepted else _other_files(step, result)
+                why = why or broken_condition(result, conditions, self._is_there)
+                if why is None and self._s.audit is not None:
+                    from scriptstep.engine.auditing.report import unaudited
 
-                broken = unaudited(result.conditions.get("audit"), self._s.audit)
-            if broken is None:
-                return Verdict(result, (), (*accepted, *self._notes(step, result)), result.run)
-            reason = reason or (broken, result.run)
-        if reason is not None:
-            return Verdict(None, (reason[0],), against=reason[1])
+                    why = unaudited(result.conditions.get("audit"), self._s.audit)
+                if why is None:
+                    return Verdict(result, (), (*accepted, *self._notes(step, result)), result.run)
+                broken = broken or (why, result.run)
+        step.previous = self._latest(spec)
+        against = step.previous.run if step.previous else None
+        if forced is not None:
+            return Verdict(None, (forced,), against=against)
+        if broken is not None:
+            return Verdict(None, (broken[0],), against=broken[1])
         return Verdict(None, self._reasons(step), against=against)
 
-    def _candidates(self, spec: StepSpec, key: str) -> list[ResultRow]:
+    def _is_there(self, tree: str) -> bool:
+        """Returns: whether a tree may be used. The store keeps it from then on; but a step could write into it."""
+        if self.is_quiet and tree in self._there:
+            return True
+        found = self._store.ensure(tree)
+        if found:
+            self._there.add(tree)
+        return found
+
+    def _forced(self, spec: StepSpec) -> str | None:
+        """Returns: why a step runs whatever its earlier results are; None where it does not."""
+        if self._s.alone:
+            return "submitted by itself"
+        if self._s.regenerate_outputs:
+            return "regenerate_outputs=True"
+        return None if spec.allow_reuse else "allow_reuse=False"
+
+    def _latest(self, spec: StepSpec) -> ResultRow | None:
+        return self._history.latest_result(self._workspace.name, spec.name)
+
+    def _candidates(self, spec: StepSpec, results: Sequence[ResultRow]) -> list[ResultRow]:
         return candidates(
+            results,
             self._history,
-            self._workspace.name,
-            key,
             step_name=spec.name,
             experiment=self._s.experiment,
             used=self.used,
@@ -285,7 +314,7 @@ class Planner:
             key = row.stands_for
             seen.add(key)
             said.append(f"accepted by {row.accepted_by} because {row.because}")
-            if found := self._candidates(spec, key):
+            if found := self._candidates(spec, self._history.results(self._workspace.name, key)):
                 return found, tuple(said)
         return [], ()
 
@@ -369,6 +398,8 @@ class Planner:
                 known = KnownDistributions(self._workspace._place.home / "packages" / "known")
                 found = environment_identity.installed(read=known.read)
             else:
+                from scriptstep.engine.executors.probe import probe_interpreter
+
                 script = Path(environment_identity.__file__)
                 found = Installed.from_json(probe_interpreter(interpreter, script))
             self._installed[interpreter] = _with_editables(found)
@@ -435,12 +466,12 @@ def _other_files(step: KeyedStep, result: ResultRow) -> str | None:
 def _with_editables(found: Installed) -> Installed:
     """Gives editable distributions the digest of the packages that they put on the path."""
     distributions = [
-        replace(d, digest=digest_bytes("scriptstep 2026 editable", encode([scan(p).digest for p in d.paths])))
+        d._replace(digest=digest_bytes("scriptstep 2026 editable", spell([scan(p).digest for p in d.paths])))
         if d.paths
         else d
         for d in found.distributions
     ]
-    return replace(found, distributions=tuple(distributions))
+    return found._replace(distributions=tuple(distributions))
 
 
 def _warn_of_plain_paths(specs: Iterable[StepSpec]) -> None:

@@ -10,13 +10,13 @@ import re
 import shutil
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
 from scriptstep.engine.attempt import Process
 from scriptstep.errors import UserErrorException
 from scriptstep.graph import RunSpec, StepSpec
+from scriptstep.records import dataclass
 
 __all__ = ["Launch", "failed_rank", "launch"]
 

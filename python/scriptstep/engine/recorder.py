@@ -8,25 +8,21 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import scriptstep.runtime
-from scriptstep.content import ContentStore
 from scriptstep.engine.attempt import Attempt, Status
 from scriptstep.engine.contents import deciding_paths
-from scriptstep.engine.effects import EventTaker, Target, reenact
-from scriptstep.engine.outputs import Collected, Destinations, adopt_artifacts, adopt_outputs, register_output
+from scriptstep.engine.effects import EventTaker
+from scriptstep.engine.ledger import Ledger
+from scriptstep.engine.outputs import Collected, adopt_artifacts, adopt_outputs
 from scriptstep.engine.planner import Planner
 from scriptstep.engine.sources import ResolvedInput, file_rows
 from scriptstep.engine.staging import RunFacts, stage
 from scriptstep.engine.step_plan import StepPlan
-from scriptstep.engine.verdict import source_of
 from scriptstep.errors import AzureMLException, TreeDamaged, TreeMissing, UserErrorException
 from scriptstep.graph import StepOutput, StepSpec
-from scriptstep.history import History, RunRow, now
+from scriptstep.history import now
 from scriptstep.runtime.reads import is_of_own_making
-from scriptstep.workspace.datastore import Datastore
-from scriptstep.workspace.local_catalog import LocalCatalog
 
 if TYPE_CHECKING:
-    from scriptstep.engine.auditing.auditor import Auditor
     from scriptstep.engine.comparing.defeats import Defeat
     from scriptstep.engine.submission import Submission
 
@@ -39,47 +35,21 @@ class Recorder:
     Args:
         submission: What is run.
         specs: Its steps, by node.
-        history: The history.
-        store: The content store.
         planner: Knows what each step is.
-        run: The pipeline run.
-
-    Attributes:
-        trees: Digests of every tree that the run relies on.
+        ledger: Hands on what the steps gave.
     """
 
-    def __init__(
-        self,
-        submission: Submission,
-        specs: Mapping[str, StepSpec],
-        history: History,
-        store: ContentStore,
-        planner: Planner,
-        run: RunRow,
-    ) -> None:
-        self._s, self._specs, self._history, self._store, self._planner = submission, specs, history, store, planner
-        self._workspace, self._run = submission.workspace, run
-        home = self._workspace._place.home
-        self._catalog: LocalCatalog = submission.catalog
-        # A run that is alone is its own step: above it there may be nothing.
-        above = submission.parent if submission.alone else run
-        self._parent_id = above.id if above is not None else ""
-        self._parent_folder = home / (above or run).directory
+    def __init__(self, submission: Submission, specs: Mapping[str, StepSpec], planner: Planner, ledger: Ledger) -> None:
+        self._s, self._specs, self._planner, self._ledger = submission, specs, planner, ledger
+        self._workspace = submission.workspace
+        self._history, self._store = submission.catalog.history, submission.catalog.store
         self._facts = RunFacts(
-            home=home,
+            home=self._workspace._place.home,
             bootstrap=Path(scriptstep.runtime.__file__).parent / "bootstrap",
             variables=_workspace_variables(self._workspace, submission.experiment),
             inherited=planner.inherited,
             settings_file=self._workspace._place.settings_file,
         )
-        self._destinations = Destinations(self._datastore, store)
-        self._auditor: Auditor | None = None
-        if submission.audit:
-            from scriptstep.engine.auditing.auditor import Auditor
-
-            self._auditor = Auditor(submission.audit, home, self._catalog, planner)
-        # Whole source directories, too: who publishes the run publishes those.
-        self.trees: set[str] = set(planner.contents.values())
         self._ran: dict[str, StepPlan] = {}
 
     # --- an attempt
@@ -97,7 +67,7 @@ class Recorder:
             AzureMLException: Something cannot be kept or handed on.
         """
         digest = plan.content.digest
-        self.trees.add(digest)
+        self._ledger.trees.add(digest)
         if plan.attempt > 1:
             return self._begin_again(plan)
         for resolved in plan.inputs:
@@ -111,23 +81,23 @@ class Recorder:
                     dict(resolved.definition),
                 )
         plan.folder.path.mkdir(parents=True, exist_ok=True)
-        plan.taker = EventTaker(self._target(plan), plan.folder.events, plan.folder.path)
-        self._history.update_run(
-            plan.row.id, status="Running", started=now(), verdict=plan.verdict.to_json(), details=self.known(plan)
-        )
-        self._history.set_properties(plan.row.id, {**self._properties(plan), "ContentSnapshotId": digest})
+        plan.taker = EventTaker(self._ledger.target(plan), plan.folder.events, plan.folder.path)
+        columns = {"status": "Running", "verdict": plan.verdict.to_json(), "details": plan.known()}
+        with self._history.transaction():
+            self._history.update_run(plan.row.id, started=now(), **columns)
+            self._history.set_properties(plan.row.id, {"ContentSnapshotId": digest})
         return self._staged(plan)
 
     def _begin_again(self, plan: StepPlan) -> Attempt:
         """Lays out another attempt: what the earlier one logged is forgotten, what it gave to others stays."""
         self.take_events(plan)
-        if self._auditor is not None:
-            self._auditor.forget(plan)
+        if self._ledger.auditor is not None:
+            self._ledger.auditor.forget(plan)
         plan.folder.set_aside(plan.attempt - 1)
-        plan.taker = EventTaker(self._target(plan), plan.folder.events, plan.folder.path)
+        plan.taker = EventTaker(self._ledger.target(plan), plan.folder.events, plan.folder.path)
         with self._history.transaction():
             self._history.forget_metrics(plan.row.id)
-            self._history.update_run(plan.row.id, details=self.known(plan))
+            self._history.update_run(plan.row.id, details=plan.known())
         return self._staged(plan)
 
     def _staged(self, plan: StepPlan) -> Attempt:
@@ -135,7 +105,7 @@ class Recorder:
         attempt = stage(
             plan.spec,
             plan.row.id,
-            self._parent_id,
+            self._ledger.parent_id,
             plan.folder,
             self._facts,
             plan.inputs,
@@ -145,7 +115,7 @@ class Recorder:
             plan.interpreter,
             plan.attempt,
         )
-        return attempt if self._auditor is None else self._auditor.watch(plan, attempt)
+        return attempt if self._ledger.auditor is None else self._ledger.auditor.watch(plan, attempt)
 
     def _copy_code(self, plan: StepPlan) -> None:
         """Lays out the working copy; what is damaged in the store is written anew from the source."""
@@ -202,7 +172,7 @@ class Recorder:
         plan.taker.take()
         if (fault := self.damage(plan)) is not None:
             raise fault
-        audit = None if self._auditor is None else self._auditor.judge(plan, status)
+        audit = None if self._ledger.auditor is None else self._ledger.auditor.judge(plan, status)
         collected = adopt_outputs(plan.spec, plan.folder, self._store)
         self._check_written(plan, collected)
         self._take_mlflow(plan)
@@ -216,7 +186,7 @@ class Recorder:
             warnings.append(
                 f"input '{changed}' of step '{plan.spec.name}' changed while it ran: the result will not be reused"
             )
-        details, more = self._place_outputs(plan.spec, collected.trees, plan.row.id)
+        details, more = self._ledger.place_outputs(plan.spec, collected.trees, plan.row.id)
         warnings += more
         conditions = self._conditions(plan)
         if audit is not None:
@@ -242,15 +212,15 @@ class Recorder:
                 ended=now(),
                 exit_code=0,
                 artifacts=artifacts,
-                details={**_details(plan), **details},
+                details={**plan.given(), "attempts": plan.attempt, **details},
                 verdict={**plan.verdict.to_json(), "outcome": self._outcome(plan, collected)},
             )
         # What comes after a step that is compared gets what it got.
         outputs = collected.trees if plan.compared is None else plan.compared.outputs
-        self._done(plan, outputs, plan.row.id if plan.compared is None else plan.compared.run)
+        self._ledger.done(plan, outputs, plan.row.id if plan.compared is None else plan.compared.run)
         self._planner.recorded.add(result)
         self._ran[plan.node_id] = plan
-        self.trees |= {artifacts}
+        self._ledger.trees.add(artifacts)
         shutil.rmtree(plan.folder.code, ignore_errors=True)
         told = [", ".join(plan.verdict.reasons), *self._outcome(plan, collected), *plan.verdict.notes]
         told += [audit.summary()] if audit is not None else []
@@ -268,26 +238,16 @@ class Recorder:
         if plan.taker is not None:
             plan.taker.take()
         self._take_mlflow(plan)
-        if self._auditor is not None:
-            self._auditor.forget(plan)
+        if self._ledger.auditor is not None:
+            self._ledger.auditor.forget(plan)
         artifacts = None if plan.folder.artifacts.is_symlink() else adopt_artifacts(plan.folder, self._store)
         code = status.exit_code if status.signal is None else -status.signal
-        fields: dict[str, Any] = {"details": self.known(plan)}
+        fields: dict[str, Any] = {"details": plan.known()}
         fields |= {"artifacts": artifacts} if artifacts else {}
         self._history.update_run(
             plan.row.id, status=status_text, ended=now(), exit_code=code, error=dict(error), **fields
         )
         shutil.rmtree(plan.folder.code, ignore_errors=True)
-
-    def known(self, plan: StepPlan) -> dict[str, Any]:
-        """Returns: what is kept of a step that is no result, or not yet: what it was given, its key, to explain it."""
-        keyed = {
-            "key": plan.key,
-            "document": plan.masked,
-            "tree": plan.content.digest,
-            "paths": deciding_paths(plan.spec),
-        }
-        return {**_details(plan), "keyed": keyed}
 
     def defeats(self) -> list[Defeat]:
         """Returns: what keeps the steps that ran from ever being reused."""
@@ -304,54 +264,6 @@ class Recorder:
             *shared_directories(spared, self._specs.values()),
         ]
 
-    # --- reuse
-
-    def reuse(self, plan: StepPlan) -> str:
-        """Hands on an earlier result, and does again what its attempt did to others.
-
-        Args:
-            plan: The step, whose verdict is reuse.
-
-        Returns:
-            What to say of it, in a line.
-        """
-        result = plan.verdict.reuse
-        assert result is not None
-        origin = self._history.run(result.run)
-        registered: list[str] = []
-        details, _ = self._place_outputs(plan.spec, result.outputs, result.run)
-        audited: list[str] = []
-        if self._auditor is not None and origin is not None:
-            audited, kept = self._auditor.tell_again(plan, origin)
-            details |= kept
-        with self._history.transaction():
-            registered += reenact(result.effects, self._target(plan))
-            stamp = now()
-            self._history.update_run(
-                plan.row.id,
-                status="Finished",
-                started=stamp,
-                ended=stamp,
-                exit_code=0,
-                reused_from=result.run,
-                artifacts=result.artifacts,
-                verdict=plan.verdict.to_json(),
-                details={**_inputs(plan), **details},
-            )
-            properties = self._properties(plan)
-            properties |= {"azureml.isreused": "true", "azureml.reusedrunid": result.run}
-            if origin is not None:
-                properties |= {
-                    "azureml.reusednodeid": origin.node_id or "",
-                    "azureml.reusedpipeline": origin.parent or "",
-                    "azureml.reusedpipelinerunid": origin.parent or "",
-                }
-            self._history.set_properties(plan.row.id, properties)
-        self._planner.used.add(result.id)
-        self._done(plan, result.outputs, result.run)
-        self.trees |= {result.artifacts} if result.artifacts else set()
-        return "; ".join([source_of(origin), *registered, *plan.verdict.notes, *audited])
-
     # --- parts
 
     def _take_mlflow(self, plan: StepPlan) -> None:
@@ -364,14 +276,6 @@ class Recorder:
         self._history.set_tags(plan.row.id, logged.tags)
         shutil.rmtree(plan.folder.mlflow, ignore_errors=True)
 
-    def _target(self, plan: StepPlan) -> Target:
-        return Target(self._catalog, plan.row.id, self._parent_id, self._parent_folder)
-
-    def _done(self, plan: StepPlan, outputs: Mapping[str, str], origin: str) -> None:
-        self._planner.outputs[plan.node_id] = dict(outputs)
-        self._planner.origins[plan.node_id] = origin
-        self.trees |= set(outputs.values())
-
     def _check_written(self, plan: StepPlan, collected: Collected) -> None:
         for port in collected.unwritten:
             taken = (plan.node_id, port) in self._planner.read_in_arguments
@@ -381,6 +285,7 @@ class Recorder:
     def _inputs_changed(self, plan: StepPlan) -> str | None:
         """Returns: name of an input of the user's own that is not what it was when the step was keyed."""
         self._planner.resolver.forget()
+        self._ledger.forget()
         for resolved in plan.inputs:
             again = self._again(resolved)
             if again is not None and again.identity != resolved.identity:
@@ -416,38 +321,6 @@ class Recorder:
             return read
         return {**read, "digest_after": self._planner.read_again(read["what"], read["args"])}
 
-    def _place_outputs(self, spec: StepSpec, trees: Mapping[str, str], run_id: str) -> tuple[dict[str, Any], list[str]]:
-        placed: dict[str, Any] = {}
-        warnings: list[str] = []
-        if self._s.again is not None:
-            # What a user named is not written again for a comparison.
-            return {"outputs": placed}, warnings
-        for output in spec.outputs:
-            if (tree := trees.get(output.name)) is None:
-                continue
-            path, more = self._destinations.put(output, tree, spec.name, run_id)
-            warnings += more
-            placed[output.name] = {"tree": tree, "datastore": self._datastore_name(output.datastore), "path": path}
-            if registered := register_output(self._history, self._workspace.name, output, tree):
-                placed[output.name]["registered"] = dict(registered)
-        return {"outputs": placed}, warnings
-
-    def _datastore_name(self, name: str | None) -> str:
-        return name or self._s.default_datastore or str(self._workspace.get_default_datastore().name)
-
-    def _datastore(self, name: str | None) -> Any:
-        return Datastore.get(self._workspace, self._datastore_name(name))
-
-    def _properties(self, plan: StepPlan) -> dict[str, str]:
-        if self._s.alone:
-            return {}
-        return {
-            "azureml.runsource": "azureml.StepRun",
-            "azureml.nodeid": plan.node_id,
-            "azureml.pipelinerunid": self._run.id,
-            "azureml.rootpipelinerunid": self._run.id,
-        }
-
     def _outcome(self, plan: StepPlan, collected: Collected) -> list[str]:
         """Returns: what came of an attempt that is worth a word: an output as before, a model."""
         told = [f"attempt {plan.attempt}"] if plan.attempt > 1 else []
@@ -459,26 +332,6 @@ class Recorder:
             latest = self._history.model(self._workspace.name, name)
             told.append(f"model {name}" + (f" {latest.version}" if latest else ""))
         return told
-
-
-def _inputs(plan: StepPlan) -> dict[str, Any]:
-    """Returns: the datasets that a step was given, as its run's details list them."""
-    given = [i for i in plan.inputs if i.dataset_id is not None]
-    return {
-        "input_datasets": [
-            {
-                "id": i.dataset_id,
-                "name": i.spec.name,
-                "mode": i.spec.mode,
-                "path_on_compute": i.spec.path_on_compute,
-            }
-            for i in given
-        ]
-    }
-
-
-def _details(plan: StepPlan) -> dict[str, Any]:
-    return {**_inputs(plan), "attempts": plan.attempt}
 
 
 def _workspace_variables(workspace: Any, experiment: str) -> dict[str, str]:

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import uuid
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from scriptstep.engine.run_lock import RunLock
-from scriptstep.engine.staging import plain
-from scriptstep.history import RunRow, now
+from scriptstep.engine.step_folder import plain
+from scriptstep.history import RunRow, new_id, now
 
 if TYPE_CHECKING:
     from scriptstep.engine.submission import Submission
@@ -57,7 +56,7 @@ class RunRecord:
     def _free_id(self) -> str:
         # A run's folder is named by the beginning of its id.
         while True:
-            run_id = str(uuid.uuid4())
+            run_id = new_id()
             try:
                 (self._home / "runs" / run_id[:8]).mkdir(parents=True)
             except FileExistsError:
@@ -83,23 +82,22 @@ class RunRecord:
         if self._s.tags:
             self._history.set_tags(self.id, self._s.tags)
         taken: set[str] = {"artifacts"}
-        for node_id in self._order:
+        for number, node_id in enumerate(self._order, row.number + 1):
             spec = self._specs[node_id]
-            name = _untaken(plain(spec.name), taken)
-            self.rows[node_id] = self._history.add_run(
-                RunRow(
-                    **common,
-                    id=str(uuid.uuid4()),
-                    kind="step",
-                    name=spec.name,
-                    parent=self.id,
-                    root=self.id,
-                    directory=str(self._directory / name),
-                    node_id=node_id,
-                    script=spec.script_name or None,
-                    compute=spec.compute[0] if spec.compute else None,
-                )
+            self.rows[node_id] = RunRow(
+                **common,
+                id=new_id(),
+                kind="step",
+                name=spec.name,
+                number=number,
+                parent=self.id,
+                root=self.id,
+                directory=f"{self._directory}/{_untaken(plain(spec.name), taken)}",
+                node_id=node_id,
+                script=spec.script_name or None,
+                compute=spec.compute[0] if spec.compute else None,
             )
+        self._history.add_runs(self.rows.values())
         return row
 
     def _record_alone(self, common: dict[str, Any]) -> RunRow:

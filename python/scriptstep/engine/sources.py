@@ -4,18 +4,17 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from scriptstep.content import ContentStore, Entry, Manifest, digest_bytes, scan
+from scriptstep.content import ContentStore, Entry, Manifest, digest_bytes, scan, spell
 from scriptstep.data.definition import make_definition, tabular_definition
 from scriptstep.data.materialize import Files, materialize, single_file
 from scriptstep.data.places import LocalPlace, Place
-from scriptstep.engine.canonical import encode
 from scriptstep.errors import ArgumentError, NotRegisteredError, UserErrorException
 from scriptstep.graph import DataLocation, DatasetSource, InputSpec, ParameterSource, StepOutput
 from scriptstep.history import definition_id
+from scriptstep.records import dataclass, field
 from scriptstep.workspace.datastore import Datastore
 from scriptstep.workspace.urls import place_of_source
 from scriptstep.workspace.workspace import Workspace
@@ -196,7 +195,7 @@ class SourceResolver:
                 f"input '{spec.name}': nothing lies at '{relative}' on datastore '{store}'", help=f"put it at {place}"
             )
         listed = [[name, files.facts(file).size, files.stamp(file)] for name, file in files]
-        identity = {"from": "data", "content": digest_bytes("scriptstep 2026 files far away", encode(listed))}
+        identity = {"from": "data", "content": digest_bytes("scriptstep 2026 files far away", spell(listed))}
         one = Path(files[0][1]) if place.is_file() else None
         return ResolvedInput(spec, identity, Path(relative).name or spec.name, location=one, files=files)
 

@@ -7,9 +7,7 @@ from __future__ import annotations
 
 import os
 import re
-import shutil
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -17,12 +15,15 @@ from scriptstep.content import ContentStore, Manifest
 from scriptstep.data.transfer import copy_jobs, lay_out, transfer
 from scriptstep.engine.attempt import Attempt
 from scriptstep.engine.command_line import command_argv, own_python
+from scriptstep.engine.key import rendered
 from scriptstep.engine.processes import launch
 from scriptstep.engine.sources import ResolvedInput
+from scriptstep.engine.step_folder import StepFolder, plain
 from scriptstep.errors import UserErrorException
-from scriptstep.graph import DataLocation, DatasetSource, InputRef, OutputRef, ParameterRef, Part, StepSpec
+from scriptstep.graph import InputRef, OutputRef, ParameterRef, Part, StepSpec
+from scriptstep.records import dataclass
 
-__all__ = ["PASSED_ON", "RunFacts", "StepFolder", "parameter_facts", "plain", "rendered", "stage", "used_parameters"]
+__all__ = ["PASSED_ON", "RunFacts", "stage"]
 
 # Passed on to a step and outside its key; docs/reuse.md lists them.
 PASSED_ON = (
@@ -53,80 +54,6 @@ _FIXED = {
 
 
 @dataclass(frozen=True)
-class StepFolder:
-    """The folder of one step of one run, `runs/RUN/STEP`.
-
-    Attributes:
-        path: Absolute.
-    """
-
-    path: Path
-
-    @property
-    def code(self) -> Path:
-        """Returns: the working copy, there while the step runs."""
-        return self.path / "code"
-
-    @property
-    def inputs(self) -> Path:
-        """Returns: what holds a folder for each input."""
-        return self.path / "inputs"
-
-    @property
-    def outputs(self) -> Path:
-        """Returns: what holds an entry for each output."""
-        return self.path / "outputs"
-
-    @property
-    def log(self) -> Path:
-        """Returns: what the script prints, where it is one process; several have each a log beside it."""
-        return self.path / "logs" / "std_log.txt"
-
-    @property
-    def mpi_log(self) -> Path:
-        """Returns: what mpirun itself prints, where it starts the script."""
-        return self.path / "logs" / "mpi_log.txt"
-
-    @property
-    def events(self) -> Path:
-        """Returns: what the script logs, tags and registers."""
-        return self.path / "events"
-
-    @property
-    def mlflow(self) -> Path:
-        """Returns: where MLflow keeps what the script logs with it."""
-        return self.path / "mlflow"
-
-    @property
-    def artifacts(self) -> Path:
-        """Returns: the files of the run, as `get_file_names` lists them."""
-        return self.path / "artifacts"
-
-    def set_aside(self, attempt: int) -> None:
-        """Makes room for another attempt: of the earlier one the logs stay, beside those to come.
-
-        Args:
-            attempt: Number of the earlier one; no process of it is left.
-        """
-        aside = self.path / f".attempt-{attempt}"
-        aside.mkdir(exist_ok=True)
-        for place in (self.code, self.inputs, self.outputs, self.events, self.mlflow, self.artifacts, self.log.parent):
-            if os.path.lexists(place):
-                place.rename(aside / place.name)
-        self.log.parent.mkdir()
-        logs = aside / self.log.parent.name
-        for earlier in logs.glob("attempt_*"):
-            earlier.rename(self.log.parent / earlier.name)
-        if logs.is_dir():
-            logs.rename(self.log.parent / f"attempt_{attempt}")
-        shutil.rmtree(aside, ignore_errors=True)
-
-    def output(self, name: str) -> Path:
-        """Returns: the path that the script is given for an output."""
-        return self.outputs / plain(name)
-
-
-@dataclass(frozen=True)
 class RunFacts:
     """What the steps of a run share.
 
@@ -143,16 +70,6 @@ class RunFacts:
     variables: Mapping[str, str]
     inherited: Mapping[str, str]
     settings_file: Path | None = None
-
-
-def plain(name: str) -> str:
-    """Returns: a name of plain characters, `[A-Za-z0-9_.-]`, never empty and never hidden."""
-    return re.sub(r"[^A-Za-z0-9_.-]+", "_", name).strip(".") or "_"
-
-
-def rendered(value: Any) -> str:
-    """Returns: a parameter's value as a script reads it; None as the empty string."""
-    return "" if value is None else str(value)
 
 
 def stage(
@@ -386,17 +303,3 @@ def _copy(folder: Path, held: Manifest, place: Path, what: str) -> None:
     for file in executables:
         mode = file.stat().st_mode
         file.chmod(mode | (mode & 0o444) >> 2)
-
-
-def used_parameters(spec: StepSpec) -> set[str]:
-    """Returns: names of the pipeline parameters whose values reach the step."""
-    used = {p.name for a in spec.arguments for p in a if isinstance(p, ParameterRef)}
-    used |= {v.name for v in spec.params.values() if isinstance(v, ParameterRef)}
-    return used | set(spec.runconfig_params.values())
-
-
-def parameter_facts(name: str, value: Any) -> tuple[str, str]:
-    """Returns: a parameter's type and rendered value, as they stand in a key."""
-    if isinstance(value, (DataLocation, DatasetSource)):
-        return ("data", repr(value))
-    return (type(value).__name__, rendered(value))

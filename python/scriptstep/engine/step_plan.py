@@ -2,22 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from scriptstep.content import Manifest
+from scriptstep.engine.contents import deciding_paths
 from scriptstep.engine.key import Document
 from scriptstep.engine.sources import ResolvedInput
-from scriptstep.engine.staging import StepFolder
+from scriptstep.engine.step_folder import StepFolder
 from scriptstep.engine.verdict import Verdict
 from scriptstep.graph import StepSpec
 from scriptstep.history import ResultRow, RunRow
+from scriptstep.records import dataclass, field
 
 if TYPE_CHECKING:
     from scriptstep.engine.attempt import Status
     from scriptstep.engine.effects import EventTaker
+    from scriptstep.engine.masking import Mask
 
 __all__ = ["KeyedStep", "StepPlan"]
 
@@ -31,11 +33,12 @@ class KeyedStep:
         spec: The step, with the pipeline's parameters filled into its counts.
         content: What its source directory holds.
         inputs: Its inputs, found.
-        document: What its key is made of; `masked`, as it is kept.
+        document: What its key is made of.
+        mask: Hides what of that is secret.
         key: Its key.
         interpreter: The Python that runs it.
         verdict: Reuse or run.
-        previous: The last result of a step of its name, or None.
+        previous: The last result of a step of its name, or None; not looked for where the step is reused.
         reusable: Whether an earlier result may stand for it.
         newest: Id of the newest result of its key when the verdict was given.
         is_spared: Whether `hash_paths="imports"` would have had it reused.
@@ -47,15 +50,20 @@ class KeyedStep:
     content: Manifest
     inputs: tuple[ResolvedInput, ...]
     document: Document
-    masked: Document
+    mask: Mask
     key: str
     interpreter: str
     verdict: Verdict
-    previous: ResultRow | None
     reusable: bool
+    previous: ResultRow | None = None
     newest: int = 0
     is_spared: bool = False
     compared: ResultRow | None = None
+
+    @cached_property
+    def masked(self) -> Document:
+        """Returns: what its key is made of, as it is kept."""
+        return self.mask.document(self.document)
 
 
 @dataclass
@@ -82,11 +90,30 @@ class StepPlan(KeyedStep):
     handle: str = ""
     logs: tuple[Path, ...] = ()
 
-    @staticmethod
-    def of(step: KeyedStep, row: RunRow, folder: StepFolder) -> StepPlan:
-        """Returns: a step with a run of it."""
-        facts: Mapping[str, Any] = vars(step)
-        return StepPlan(**facts, row=row, folder=folder)
+    def given(self) -> dict[str, Any]:
+        """Returns: the datasets that the step is given, as its run's details list them."""
+        return {
+            "input_datasets": [
+                {
+                    "id": i.dataset_id,
+                    "name": i.spec.name,
+                    "mode": i.spec.mode,
+                    "path_on_compute": i.spec.path_on_compute,
+                }
+                for i in self.inputs
+                if i.dataset_id is not None
+            ]
+        }
+
+    def known(self) -> dict[str, Any]:
+        """Returns: what is kept of a step that is no result, or not yet: what it was given, its key, to explain it."""
+        keyed = {
+            "key": self.key,
+            "document": self.masked,
+            "tree": self.content.digest,
+            "paths": deciding_paths(self.spec),
+        }
+        return {**self.given(), "attempts": self.attempt, "keyed": keyed}
 
     def log_of(self, rank: int | None) -> Path:
         """Returns: the log of a rank, of the first where nobody knows which; what started them, where none began."""

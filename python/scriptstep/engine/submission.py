@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from scriptstep.errors import UserErrorException
 from scriptstep.graph import Graph
 from scriptstep.history import RunRow
+from scriptstep.records import dataclass, field
 from scriptstep.workspace.local_catalog import LocalCatalog
 from scriptstep.workspace.settings import Settings
 from scriptstep.workspace.workspace import Workspace

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any
 
-from scriptstep.content import ContentStore
 from scriptstep.history import History, ResultRow, RunRow
+from scriptstep.records import dataclass
 
 __all__ = ["Conditions", "Verdict", "broken_condition", "candidates", "source_of"]
 
@@ -52,9 +51,8 @@ class Conditions:
 
 
 def candidates(
+    results: Sequence[ResultRow],
     history: History,
-    workspace: str,
-    key: str,
     *,
     step_name: str,
     experiment: str,
@@ -64,9 +62,8 @@ def candidates(
     """Lists the earlier results that a step may use, the best first.
 
     Args:
+        results: Those of its key, the newest first.
         history: The history.
-        workspace: Name of the workspace.
-        key: The step's key.
         step_name: Its name.
         experiment: Name of the run's experiment.
         used: Results that serve another step of this run.
@@ -75,7 +72,7 @@ def candidates(
     Returns:
         Those under the same step name before others, those of the same experiment before others, the newest first.
     """
-    results = [r for r in history.results(workspace, key) if r.reusable and r.id not in used and r.id not in this_run]
+    results = [r for r in results if r.reusable and r.id not in used and r.id not in this_run]
     if len(results) < 2:
         return results
 
@@ -86,13 +83,13 @@ def candidates(
     return sorted(results, key=far)
 
 
-def broken_condition(result: ResultRow, now: Conditions, store: ContentStore) -> str | None:
+def broken_condition(result: ResultRow, now: Conditions, is_there: Callable[[str], bool]) -> str | None:
     """Tells why a result of the right key may not be used all the same.
 
     Args:
         result: The result.
         now: What is as it is now.
-        store: Holds its trees.
+        is_there: Tells of a tree, by its digest, whether it is in the store and may be believed.
 
     Returns:
         The first reason found, or None where it may be used.
@@ -109,12 +106,12 @@ def broken_condition(result: ResultRow, now: Conditions, store: ContentStore) ->
         if now.read(read["what"], read["args"]) not in (read["digest"], read.get("digest_after")):
             return f"{_told(read['what'], read['args'])} changed since"
     for port, digest in result.outputs.items():
-        if not store.ensure(digest):
+        if not is_there(digest):
             return f"its stored output {port} is gone or damaged"
-    if result.artifacts is not None and not store.ensure(result.artifacts):
+    if result.artifacts is not None and not is_there(result.artifacts):
         return "its stored files are gone or damaged"
     for effect in result.effects:
-        if "tree" in effect and not store.ensure(effect["tree"]):
+        if "tree" in effect and not is_there(effect["tree"]):
             return f"what it {'registered' if effect['do'] == 'register_model' else 'uploaded'} is gone or damaged"
     return None
 

@@ -2,18 +2,9 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING, Any
+
 from scriptstep.graph.bindings import DATA_VARIABLE, InputPortBinding, OutputPortBinding, port_name
-from scriptstep.graph.definitions import (
-    DataSource,
-    DataSourceDef,
-    DataType,
-    InputPortDef,
-    Module,
-    ModuleDef,
-    OutputPortDef,
-    Param,
-    ParamDef,
-)
 from scriptstep.graph.graph import Graph
 from scriptstep.graph.nodes import DataSourceNode, Edge, InputPort, ModuleNode, Node, OutputPort
 from scriptstep.graph.parameter import (
@@ -40,6 +31,19 @@ from scriptstep.graph.spec import (
     StepOutput,
     StepSpec,
 )
+
+if TYPE_CHECKING:
+    from scriptstep.graph.definitions import (
+        DataSource,
+        DataSourceDef,
+        DataType,
+        InputPortDef,
+        Module,
+        ModuleDef,
+        OutputPortDef,
+        Param,
+        ParamDef,
+    )
 
 __all__ = [
     "DATA_VARIABLE",
@@ -83,3 +87,26 @@ __all__ = [
     "plain_value",
     "port_name",
 ]
+
+# They are loaded when somebody looks at ports or modules: a run needs none of them.
+_DEFINITIONS = frozenset(
+    {
+        "DataSource",
+        "DataSourceDef",
+        "DataType",
+        "InputPortDef",
+        "Module",
+        "ModuleDef",
+        "OutputPortDef",
+        "Param",
+        "ParamDef",
+    }
+)
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _DEFINITIONS:
+        raise AttributeError(f"module 'scriptstep.graph' has no attribute '{name}'")
+    from scriptstep.graph import definitions
+
+    return getattr(definitions, name)

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import fields, is_dataclass
 from typing import Any
 
 from scriptstep.errors import ArgumentError
 from scriptstep.graph import spec
 from scriptstep.graph.graph import Graph
 from scriptstep.graph.parameter import ParameterValue, PipelineParameter
+from scriptstep.records import is_record, names
 
 __all__ = ["EXPORTED", "KeptData", "decode", "encode", "freeze_graph", "thaw_graph"]
 
@@ -88,8 +88,8 @@ def thaw_graph(document: Mapping[str, Any], context: Any) -> Graph:
 
 def encode(value: Any) -> Any:
     """Returns: a value of a spec as plain data; tuples, mappings and specs stay told apart."""
-    if is_dataclass(value) and not isinstance(value, type):
-        told = {field.name: encode(getattr(value, field.name)) for field in fields(value)}
+    if is_record(value):
+        told = {name: encode(getattr(value, name)) for name in names(value)}
         return {"is": type(value).__name__, **told}
     if isinstance(value, tuple):
         return {"is": "tuple", "of": [encode(item) for item in value]}
@@ -117,7 +117,7 @@ def decode(value: Any) -> Any:
         return {name: decode(item) for name, item in value["of"].items()}
     made = _KINDS.get(kind)
     told = {name: decode(item) for name, item in value.items() if name != "is"}
-    if made is None or not set(told) <= {field.name for field in fields(made)}:
+    if made is None or not set(told) <= set(names(made)):
         raise ArgumentError(
             "the pipeline was published by a newer scriptstep, and says what this one does not know",
             help="use that one, or publish the pipeline again",

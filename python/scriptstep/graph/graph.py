@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import hashlib
+import binascii
 from collections.abc import Iterable, Mapping
 from heapq import heapify, heappop, heappush
 from typing import Any, NoReturn
 
 from scriptstep.errors import ArgumentError, AzureMLException
-from scriptstep.graph.nodes import DataSourceNode, Edge, ModuleNode, Node, source_def
+from scriptstep.graph.nodes import DataSourceNode, Edge, ModuleNode, Node
 from scriptstep.graph.parameter import PipelineParameter
 from scriptstep.graph.spec import ParameterSource, StepOutput, StepSpec
 
@@ -261,6 +261,8 @@ class Graph:
         """Makes ports, data nodes and edges from what the steps say."""
         if self._layout is not None:
             return self._layout
+        from scriptstep.graph.faces import source_def
+
         sources: dict[object, DataSourceNode] = {}
         edges: list[Edge] = []
         self._layout = (list[DataSourceNode](), edges)
@@ -305,7 +307,7 @@ def same_default(one: PipelineParameter, other: PipelineParameter) -> bool:
 
 
 def _digest(text: str) -> str:
-    return hashlib.blake2s(text.encode("utf-8", "surrogatepass"), digest_size=4).hexdigest()
+    return f"{binascii.crc32(text.encode('utf-8', 'surrogatepass')):08x}"
 
 
 def _above(spec: StepSpec) -> list[str]:

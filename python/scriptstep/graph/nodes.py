@@ -2,34 +2,18 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable
-from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from scriptstep.errors import ArgumentError
-from scriptstep.graph.bindings import DATA_VARIABLE
-from scriptstep.graph.definitions import DataSourceDef, InputPortDef, ModuleDef, OutputPortDef, Param, ParamDef
-from scriptstep.graph.spec import (
-    DataLocation,
-    DatasetSource,
-    InputRef,
-    InputSpec,
-    OutputRef,
-    OutputSpec,
-    ParameterRef,
-    ParameterSource,
-    StepOutput,
-    StepSpec,
-)
+from scriptstep.graph.spec import StepOutput, StepSpec
+from scriptstep.records import replace
 
 if TYPE_CHECKING:
+    from scriptstep.graph.definitions import DataSourceDef, InputPortDef, ModuleDef, OutputPortDef, Param
     from scriptstep.graph.graph import Graph
 
 __all__ = ["DataSourceNode", "Edge", "InputPort", "ModuleNode", "Node", "OutputPort"]
-
-_AFTER_INPUT = "_run_after_input_"
-_AFTER_OUTPUT = "_run_after_output"
 
 
 class Edge:
@@ -231,6 +215,8 @@ class DataSourceNode(Node):
         datasource_def: DataSourceDef | None = None,
         datapath_param_name: str | None = None,
     ) -> None:
+        from scriptstep.graph.definitions import DataSourceDef
+
         super().__init__(graph, node_id, name)
         self.datasource_def = datasource_def or DataSourceDef(self.name)
         self.datapath_param_name = datapath_param_name
@@ -262,19 +248,9 @@ class ModuleNode(Node):
     @property
     def module_def(self) -> ModuleDef:
         """Returns: what runs."""
-        spec = self.spec
-        return ModuleDef(
-            spec.name,
-            spec.name,
-            [port.input_port_def for port in self.inputs],
-            [port.output_port_def for port in self.outputs],
-            [param.param_def for param in self.params],
-            module_execution_type="escloud",
-            allow_reuse=spec.allow_reuse,
-            version=spec.version,
-            step_type=spec.step_type,
-            arguments=_arguments_shown(spec),
-        )
+        from scriptstep.graph.faces import module_def
+
+        return module_def(self)
 
     def _change(self, spec: StepSpec) -> None:
         self.spec = spec
@@ -287,92 +263,6 @@ class ModuleNode(Node):
         self._change(replace(self.spec, inputs=inputs))
 
     def _make_ports(self) -> None:
-        spec = self.spec
-        self._inputs = [InputPort(self, _input_def(i)) for i in spec.inputs]
-        self._inputs += [
-            InputPort(self, InputPortDef(f"{_AFTER_INPUT}{n}", ["AnyFile"], is_optional=True))
-            for n in range(len(spec.run_after))
-        ]
-        self._outputs = [_output_port(self, o) for o in spec.outputs]
-        self._outputs.append(OutputPort(self, OutputPortDef(_AFTER_OUTPUT, data_type="AnyFile")))
-        self._params = _params(self._graph, spec)
+        from scriptstep.graph.faces import ports_of
 
-
-def _input_def(spec: InputSpec) -> InputPortDef:
-    types = ["AzureMLDataset"] if spec.as_dataset else ["AnyFile", "AnyDirectory"]
-    known = getattr(spec.source, "name", None) or spec.name
-    return InputPortDef(
-        spec.name,
-        types,
-        spec.mode,
-        spec.path_on_compute,
-        default_overwrite=spec.overwrite,
-        default_data_reference_name=known,
-        additional_transformations=list(spec.transformations) or None,
-    )
-
-
-def _output_port(node: Node, spec: OutputSpec) -> OutputPort:
-    data_type = "AnyDirectory" if spec.is_directory else "AnyFile"
-    port = OutputPort(
-        node,
-        OutputPortDef(
-            spec.name, spec.datastore, spec.mode, spec.path_on_compute, spec.is_directory, data_type, spec.overwrite
-        ),
-    )
-    port.pipeline_output_name = spec.pipeline_output_name
-    port.dataset_registration = spec.registration
-    port.dataset_output = spec if spec.kind != "data" else None
-    return port
-
-
-def _params(graph: Graph, spec: StepSpec) -> list[Param]:
-    settings: list[tuple[str, Any]] = [
-        ("Target", spec.compute[0] if spec.compute else None),
-        ("Script", spec.script_name or None),
-        ("Command", " ".join(_arguments_shown(spec)) if spec.command else None),
-        ("Framework", spec.run.framework),
-        ("NodeCount", spec.run.node_count),
-        ("MpiProcessCountPerNode", spec.run.process_count_per_node),
-        ("TensorflowWorkerCount", spec.run.worker_count),
-        ("TensorflowParameterServerCount", spec.run.parameter_server_count),
-    ]
-    made = [Param(ParamDef(name, value)) for name, value in settings]
-    for param in made:
-        if param.name in spec.runconfig_params:
-            param.set_value(graph.params.get(spec.runconfig_params[param.name]))
-    for name, value in spec.params.items():
-        variable = "AML_PARAMETER_" + re.sub(r"[~\W]", "_", name)
-        shown = graph.params.get(value.name) if isinstance(value, ParameterRef) else value
-        made.append(Param(ParamDef(name, shown, set_env_var=True, env_var_override=variable)))
-    return made
-
-
-def _arguments_shown(spec: StepSpec) -> list[str]:
-    return ["".join(_shown(part) for part in argument) for argument in spec.arguments]
-
-
-def _shown(part: Any) -> str:
-    if isinstance(part, (InputRef, OutputRef)):
-        return f"${DATA_VARIABLE}{part.port}"
-    return f"parameter:{part.name}" if isinstance(part, ParameterRef) else str(part)
-
-
-def source_def(source: Any) -> tuple[object, DataSourceDef]:
-    """Defines what an input reads from outside the graph.
-
-    Args:
-        source: A source that is no step's output.
-
-    Returns:
-        What tells it from others, and its definition.
-    """
-    if isinstance(source, DataLocation):
-        known = DataSourceDef(
-            source.name or source.path, datastore_name=source.datastore, path_on_datastore=source.path
-        )
-        return source, known
-    if isinstance(source, DatasetSource):
-        return source.id, DataSourceDef(source.name or source.id, pipeline_dataset=source)
-    assert isinstance(source, ParameterSource)
-    return source, DataSourceDef(source.name)
+        self._inputs, self._outputs, self._params = ports_of(self, self._graph)

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Any, Literal, TypeAlias
+
+from scriptstep.records import dataclass
 
 __all__ = [
     "JSON",
@@ -27,7 +28,7 @@ __all__ = [
 JSON: TypeAlias = Any  # None, bool, int, float, str, or a list or dict (with str keys) of such
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class InputRef:
     """In an argument: where the input of that port lies.
 
@@ -38,7 +39,7 @@ class InputRef:
     port: str
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class OutputRef:
     """In an argument: where the output of that port is to be written.
 
@@ -49,7 +50,7 @@ class OutputRef:
     port: str
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class ParameterRef:
     """The value of a parameter of the pipeline.
 
@@ -65,7 +66,7 @@ Part: TypeAlias = "str | InputRef | OutputRef | ParameterRef"
 Argument: TypeAlias = "tuple[Part, ...]"
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class StepOutput:
     """What another step writes.
 
@@ -78,7 +79,7 @@ class StepOutput:
     output: str
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class DataLocation:
     """A file or folder on a datastore.
 
@@ -93,7 +94,7 @@ class DataLocation:
     name: str = ""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class DatasetSource:
     """A dataset.
 
@@ -112,7 +113,7 @@ class DatasetSource:
     version: int | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class ParameterSource:
     """A parameter of the pipeline whose value is a `DataLocation` or a `DatasetSource`.
 
@@ -126,7 +127,7 @@ class ParameterSource:
 Source: TypeAlias = "StepOutput | DataLocation | DatasetSource | ParameterSource"
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class InputSpec:
     """An input port.
 
@@ -150,7 +151,7 @@ class InputSpec:
     transformations: tuple[JSON, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class OutputSpec:
     """An output port.
 
@@ -182,7 +183,7 @@ class OutputSpec:
     as_dataset: bool = False
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class RunSpec:
     """What a run configuration asks for; parameters of the pipeline are not yet filled in.
 
@@ -215,7 +216,7 @@ class RunSpec:
     retries: int | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class StepSpec:
     """A step.
 

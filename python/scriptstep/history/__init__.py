@@ -20,6 +20,7 @@ from scriptstep.history.rows import (
     RunRow,
     WorkspaceRow,
     definition_id,
+    new_id,
     now,
     texts,
 )
@@ -40,6 +41,7 @@ __all__ = [
     "RunRow",
     "WorkspaceRow",
     "definition_id",
+    "new_id",
     "now",
     "texts",
 ]

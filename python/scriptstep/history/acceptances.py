@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 from scriptstep.history.database import Database
 from scriptstep.history.rows import AcceptanceRow, now
 from scriptstep.history.schema import ACCEPTANCES
+from scriptstep.records import replace
 
 __all__ = ["AcceptanceRecords"]
 

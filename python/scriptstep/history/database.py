@@ -30,6 +30,9 @@ _CORRUPT = ("malformed", "not a database", "file is encrypted", "unsupported fil
 # Connections of a process that this one was forked from: closing one here could break its locks there.
 _abandoned: list[object] = []
 
+# What of the file is kept in memory at most; a run of many steps touches few pages many times.
+_CACHE_KIB = 32 * 1024
+
 T = TypeVar("T")
 
 
@@ -286,6 +289,7 @@ class Database:
         if remote:
             _retried(lambda: connection.execute("PRAGMA journal_mode = DELETE"), self._busy_s)
         connection.execute(f"PRAGMA synchronous = {'FULL' if remote else 'NORMAL'}")
+        connection.execute(f"PRAGMA cache_size = -{_CACHE_KIB}")
         return connection
 
     def _connect(self, how: str) -> sqlite3.Connection:

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import Any
 
 from scriptstep.history.database import Database
 from scriptstep.history.rows import PipelineRow, now
 from scriptstep.history.schema import PIPELINES
+from scriptstep.records import replace
 
 __all__ = ["PipelineRecords"]
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import replace
 from typing import Any
 
 from scriptstep.errors import ArgumentError, NotRegisteredError
@@ -19,6 +18,7 @@ from scriptstep.history.rows import (
     texts,
 )
 from scriptstep.history.schema import COMPUTES, DATASTORES, ENVIRONMENTS, MODELS, dump, load
+from scriptstep.records import replace
 
 __all__ = ["RegisteredRecords"]
 

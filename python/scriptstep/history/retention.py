@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
-from dataclasses import dataclass
 from typing import Literal
 
 from scriptstep.history.database import Database
 from scriptstep.history.rows import now
 from scriptstep.history.schema import load
+from scriptstep.records import dataclass
 
 __all__ = ["Holding", "RetentionRecords"]
 

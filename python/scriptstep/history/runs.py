@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import replace
 from typing import Any
 
 from scriptstep.errors import NotRegisteredError
 from scriptstep.history.database import Database
 from scriptstep.history.rows import MetricRow, RunRow, WorkspaceRow, now
 from scriptstep.history.schema import METRICS, RUNS, WORKSPACES, dump, load
+from scriptstep.records import replace
 
 __all__ = ["RunRecords"]
 
@@ -91,19 +91,25 @@ class RunRecords(Database):
             The run as recorded.
         """
         with self.transaction():
-            number, root = row.number, row.root
-            if not number:
-                (last,) = self._read_one(
-                    "SELECT MAX(number) FROM runs WHERE workspace = ? AND experiment = ?",
-                    (row.workspace, row.experiment),
-                )
-                number = (last or 0) + 1
+            root = row.root
             if root is None:
                 above = self._read_one("SELECT root FROM runs WHERE id = ?", (row.parent,)) if row.parent else None
                 root = above[0] if above else row.parent or row.id
+            number = row.number or self.next_number(row.workspace, row.experiment)
             row = replace(row, number=number, root=root, created=row.created or now())
             self._write(RUNS.insert("runs"), RUNS.values(row))
         return row
+
+    def add_runs(self, rows: Iterable[RunRow]) -> None:
+        """Records many runs at once, all of them or none; nothing of them is filled in."""
+        self._write_all(RUNS.insert("runs"), map(RUNS.values, rows))
+
+    def next_number(self, workspace: str, experiment: str) -> int:
+        """Returns: the number that the next run of an experiment has."""
+        (last,) = self._read_one(
+            "SELECT MAX(number) FROM runs WHERE workspace = ? AND experiment = ?", (workspace, experiment)
+        )
+        return (last or 0) + 1
 
     def update_run(self, id: str, **columns: Any) -> None:
         """Changes a run.
@@ -124,6 +130,22 @@ class RunRecords(Database):
         values = [RUNS.write(name, value) for name, value in columns.items()]
         if not self._write(f"UPDATE runs SET {marks} WHERE id = ?", (*values, id)).rowcount:
             raise NotRegisteredError(f"there is no run '{id}'")
+
+    def update_runs(self, changes: Iterable[tuple[str, Mapping[str, Any]]]) -> None:
+        """Changes many runs at once, all of them or none.
+
+        Args:
+            changes: The id of each, and fields of `RunRow`, of all the same.
+        """
+        rows = [(id, columns) for id, columns in changes]
+        if not rows:
+            return
+        names = list(rows[0][1])
+        marks = ", ".join(f"{name} = ?" for name in names)
+        self._write_all(
+            f"UPDATE runs SET {marks} WHERE id = ?",
+            ([*(RUNS.write(name, columns[name]) for name in names), id] for id, columns in rows),
+        )
 
     def run(self, id: str) -> RunRow | None:
         """Returns: the run of that id."""
@@ -194,22 +216,25 @@ class RunRecords(Database):
                 self._write("DELETE FROM tags WHERE run = ? AND name = ?", (run, name))
 
     def properties(self, run: str) -> dict[str, str]:
-        """Returns: a run's properties."""
-        return dict(self._read("SELECT name, value FROM properties WHERE run = ?", (run,)))
+        """Returns: a run's properties: what its row tells, under the SDK's names, and what was set."""
+        kept = dict(self._read("SELECT name, value FROM properties WHERE run = ?", (run,)))
+        told = self._read_one(
+            "SELECT r.kind, r.node_id, r.parent, r.reused_from, o.node_id, o.parent "
+            "FROM runs r LEFT JOIN runs o ON o.id = r.reused_from WHERE r.id = ?",
+            (run,),
+        )
+        if not told or told[0] != "step":
+            return kept
+        # Of which commit its source is, where it is that of all steps of the run.
+        of_git = self._read(
+            "SELECT name, value FROM properties WHERE run = ? AND (name GLOB 'azureml.git.*' OR name GLOB 'mlflow.*')",
+            (told[2],),
+        )
+        return {**_told(*told[1:]), **dict(of_git), **kept}
 
     def set_properties(self, run: str, properties: Mapping[str, object]) -> None:
         """Sets properties of a run; values are kept as text."""
         self._set_texts("properties", run, properties)
-
-    def share_properties(self, run: str, names: Sequence[str]) -> None:
-        """Gives properties of a run to all runs of its steps, in one statement however many those are."""
-        marks = ", ".join("?" * len(names))
-        self._write(
-            "INSERT INTO properties SELECT r.id, p.name, p.value FROM runs r, properties p "
-            f"WHERE r.parent = ? AND r.kind = 'step' AND p.run = ? AND p.name IN ({marks}) "
-            "ON CONFLICT DO UPDATE SET value = excluded.value",
-            (run, run, *names),
-        )
 
     def _set_texts(self, table: str, run: str, texts: Mapping[str, object]) -> None:
         self._write_all(
@@ -266,3 +291,27 @@ class RunRecords(Database):
             time.sleep(pause)
             pause = min(pause * 1.5, 0.05)
         return found
+
+
+def _told(
+    node_id: str | None,
+    parent: str | None,
+    reused_from: str | None,
+    reused_node: str | None,
+    reused_parent: str | None,
+) -> dict[str, str]:
+    """Returns: the properties of a step run that need not be kept, for they are told by its row."""
+    told = {
+        "azureml.runsource": "azureml.StepRun",
+        "azureml.nodeid": node_id or "",
+        "azureml.pipelinerunid": parent or "",
+        "azureml.rootpipelinerunid": parent or "",
+    }
+    if reused_from is not None:
+        told |= {"azureml.isreused": "true", "azureml.reusedrunid": reused_from}
+        told |= {
+            "azureml.reusednodeid": reused_node or "",
+            "azureml.reusedpipeline": reused_parent or "",
+            "azureml.reusedpipelinerunid": reused_parent or "",
+        }
+    return told

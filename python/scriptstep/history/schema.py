@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from dataclasses import fields
 from typing import Any, Generic, TypeVar
 
 from scriptstep.history.rows import (
@@ -166,6 +165,10 @@ TABLES = frozenset(
 Row = TypeVar("Row")
 
 
+# What `dump` wrote has no white space around it, which `json.loads` looks for each time.
+_decoded = json.JSONDecoder().raw_decode
+
+
 def dump(value: Any) -> str:
     """Returns: plain data as JSON; ASCII only, so that text which is no Unicode survives."""
     return "{}" if value == {} else json.dumps(value, separators=(",", ":"))
@@ -175,7 +178,7 @@ def load(text: str | None) -> Any:
     """Returns: what `dump` wrote."""
     if text is None:
         return None
-    return {} if text == "{}" else json.loads(text)
+    return {} if text == "{}" else _decoded(text)[0]
 
 
 class Columns(Generic[Row]):
@@ -189,7 +192,7 @@ class Columns(Generic[Row]):
 
     def __init__(self, row: type[Row], *, data: str = "", flags: str = "") -> None:
         self.row = row
-        self.names: tuple[str, ...] = tuple(f.name for f in fields(row))  # type: ignore[arg-type]
+        self.names = tuple(row.__annotations__)
         self.list = ", ".join(self.names)
         self._marks = ", ".join("?" * len(self.names))
         self._data = frozenset(data.split())

@@ -5,13 +5,13 @@ from __future__ import annotations
 import builtins
 import uuid
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Any
 
 from scriptstep.errors import ArgumentError, ArgumentTypeError, EndpointNotFound, UserErrorException
 from scriptstep.history import PipelineRow
 from scriptstep.published.frozen import catalog_of
 from scriptstep.published.pipeline import ACTIVE, DISABLED, PublishedPipeline, check_texts, published_of
+from scriptstep.records import dataclass
 from scriptstep.run.pipeline_run import PipelineRun
 from scriptstep.workspace.workspace import Workspace
 

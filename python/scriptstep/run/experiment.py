@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import uuid
 from collections.abc import Generator, Mapping
 from typing import TYPE_CHECKING, Any, NoReturn
 
@@ -69,6 +68,8 @@ class Experiment:
     @property
     def id(self) -> str:
         """Returns: its id: the same wherever workspace and experiment have these names."""
+        import uuid
+
         return str(uuid.uuid5(uuid.NAMESPACE_URL, f"scriptstep:{self._workspace.name}/{self._name}"))
 
     @property

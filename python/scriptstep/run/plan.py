@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from scriptstep.console.text import columns, count, duration, escaped, html_of, listed, size
+from scriptstep.records import dataclass
 from scriptstep.run.picture import picture
 
 if TYPE_CHECKING:
@@ -218,9 +218,7 @@ class Plan(Sequence[PlannedStep]):
         return picture(nodes, self._forecaster.planner.above)
 
     def _place(self, name: str) -> int:
-        import difflib
-
-        from scriptstep.errors import NotRegisteredError
+        from scriptstep.errors import NotRegisteredError, nearest
 
         alike = [at for at, step in enumerate(self.steps) if step.name == name]
         if alike:
@@ -232,10 +230,10 @@ class Plan(Sequence[PlannedStep]):
         if mark and number.isdigit() and 0 < int(number) <= len(alike):
             return alike[int(number) - 1]
         names = sorted({step.name for step in self.steps})
-        near = difflib.get_close_matches(name, names, 1)
+        near = nearest(name, names)
         raise NotRegisteredError(
             f"the pipeline has no step '{name}'; it has {listed(names, 12)}",
-            help=f"did you mean '{near[0]}'?" if near else None,
+            help=f"did you mean '{near}'?" if near else None,
         )
 
     def _summary(self) -> str:

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal, Protocol, cast, get_args
 
 from scriptstep.console import notice
-from scriptstep.errors import ArgumentError
+from scriptstep.errors import ArgumentError, nearest
 from scriptstep.history import texts
+from scriptstep.records import dataclass
 from scriptstep.run.experiment import Experiment, _check_name
 from scriptstep.run.pipeline_run import PipelineRun
 from scriptstep.run.script_run import ScriptRun
@@ -298,11 +297,11 @@ def parameter_values(pipeline: Submittable, given: Mapping[str, Any] | None) -> 
     values = {name: parameter.spec_value() for name, parameter in declared.items()}
     for name, value in (given or {}).items():
         if name not in declared:
-            near = difflib.get_close_matches(str(name), list(declared), 1)
+            near = nearest(str(name), declared)
             known = ", ".join(f"'{n}'" for n in declared) or "none"
             raise ArgumentError(
                 f"the pipeline has no parameter '{name}'; it has {known}",
-                help=f"did you mean '{near[0]}'?" if near else None,
+                help=f"did you mean '{near}'?" if near else None,
             )
         values[name] = parse_parameter(declared[name], value)
     return values
@@ -312,10 +311,10 @@ def _named_step(graph: Graph, name: str) -> str:
     """Returns: the name, where a step has it."""
     names = sorted({node.name for node in graph.module_nodes})
     if name not in names:
-        near = difflib.get_close_matches(name, names, 1)
+        near = nearest(name, names)
         raise ArgumentError(
             f"no step of the pipeline is called '{name}'; it has {', '.join(names)}",
-            help=f"did you mean '{near[0]}'?" if near else None,
+            help=f"did you mean '{near}'?" if near else None,
         )
     return name
 

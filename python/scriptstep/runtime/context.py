@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from scriptstep.errors import RunEnvironmentException
+from scriptstep.records import dataclass, field
 from scriptstep.workspace.place import Place
 
 if TYPE_CHECKING:

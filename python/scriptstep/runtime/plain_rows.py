@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import dataclasses
 from typing import Any
 
 from scriptstep import history
+from scriptstep.records import asdict, is_record
 
 __all__ = ["from_plain", "to_plain"]
 
@@ -14,8 +14,8 @@ _ROWS = ("ComputeRow", "DatasetRow", "DatastoreRow", "EnvironmentRow", "MetricRo
 
 def to_plain(value: Any) -> Any:
     """Returns: a value with every row turned into plain data."""
-    if dataclasses.is_dataclass(value) and not isinstance(value, type):
-        return {"row": type(value).__name__, "fields": dataclasses.asdict(value)}
+    if is_record(value):
+        return {"row": type(value).__name__, "fields": asdict(value)}
     if isinstance(value, (list, tuple)):
         return [to_plain(item) for item in value]
     return value

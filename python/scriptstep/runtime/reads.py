@@ -24,10 +24,8 @@ in `args` where it is not the run's own.
 
 from __future__ import annotations
 
-import hashlib
 import json
 import os
-import uuid
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -80,12 +78,14 @@ def read_value(catalog: Catalog, what: str, args: Mapping[str, Any], parent: str
             catalog = open_catalog(catalog.place, other)  # type: ignore[attr-defined]  # both implementations have it
         return _read(catalog, what, args, parent)
     except (AzureMLException, OSError, LookupError, TypeError, ValueError) as error:
-        return {"cannot be read": str(error), "so it is unlike": uuid.uuid4().hex}
+        return {"cannot be read": str(error), "so it is unlike": os.urandom(16).hex()}
 
 
 def read_digest(value: Any) -> str:
     """Returns: a digest of what was read, equal for equal values."""
     text = json.dumps(value, sort_keys=True, separators=(",", ":"), default=repr)
+    import hashlib
+
     return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()
 
 
@@ -196,6 +196,8 @@ def of_file(path: Path) -> str:
     Raises:
         OSError: It cannot be read.
     """
+    import hashlib
+
     digest = hashlib.sha256()
     with open(path, "rb") as file:
         while chunk := file.read(1 << 20):

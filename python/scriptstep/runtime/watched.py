@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import dataclasses
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
 from scriptstep.history import RunRow
+from scriptstep.records import names
 
 __all__ = ["WatchedFiles", "WatchedRun", "watched_run"]
 
@@ -34,7 +34,7 @@ def watched_run(row: RunRow, told: Callable[[str], None]) -> WatchedRun:
     Returns:
         The same run.
     """
-    watched = WatchedRun(**{field.name: getattr(row, field.name) for field in dataclasses.fields(row)})
+    watched = WatchedRun(**{name: getattr(row, name) for name in names(row)})
     object.__setattr__(watched, "_told", told)
     return watched
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 from contextlib import suppress
-from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -20,6 +19,7 @@ from scriptstep.history import (
     RunRow,
     WorkspaceRow,
 )
+from scriptstep.records import replace
 from scriptstep.workspace.names import plain
 from scriptstep.workspace.settings import SETTINGS_STORE, Place, Settings
 

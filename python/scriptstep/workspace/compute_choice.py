@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import difflib
 from typing import TYPE_CHECKING, Any
 
-from scriptstep.errors import ArgumentAttributeError, ArgumentError, ComputeTargetException
+from scriptstep.errors import ArgumentAttributeError, ArgumentError, ComputeTargetException, nearest
 
 if TYPE_CHECKING:
     from scriptstep.workspace.workspace import Workspace
@@ -70,9 +69,9 @@ def _named(workspace: Workspace, name: str, where: str) -> tuple[str, str]:
         row = find_compute(workspace, name)
     except ComputeTargetException as error:
         known = [row.name for row in workspace._catalog.computes()]
-        close = difflib.get_close_matches(name, known, 1)
+        close = nearest(name, known)
         raise ArgumentError(
             f"{where}: there is no compute target '{name}'; there are {', '.join(known) or 'none'}",
-            help=f"did you mean '{close[0]}'?" if close else "name it in [compute] of scriptstep.toml",
+            help=f"did you mean '{close}'?" if close else "name it in [compute] of scriptstep.toml",
         ) from error
     return row.name, row.type

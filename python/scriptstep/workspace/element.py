@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import copy
-import difflib
 import json
 from collections.abc import Callable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any, ClassVar, Generic, TypeVar, overload
 
-from scriptstep.errors import ArgumentAttributeError, ArgumentTypeError
+from scriptstep.errors import ArgumentAttributeError, ArgumentTypeError, nearest
 
 if TYPE_CHECKING:
     from typing_extensions import Self
@@ -75,10 +74,10 @@ class Element:
             value = self._CHECKS[name](value)
         elif name not in self._FIELDS and name not in self._SETTABLE and name[0] != "_":
             known = sorted({*self._FIELDS, *self._SETTABLE})
-            close = difflib.get_close_matches(name, known, 1)
+            close = nearest(name, known)
             raise ArgumentAttributeError(
                 f"{type(self).__name__} has no attribute '{name}'",
-                help=f"did you mean '{close[0]}'?" if close else f"it has {', '.join(known)}",
+                help=f"did you mean '{close}'?" if close else f"it has {', '.join(known)}",
             )
         object.__setattr__(self, name, value)
 

@@ -6,7 +6,6 @@ import os
 import shutil
 import tempfile
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -17,6 +16,7 @@ from scriptstep.errors import (
     UserErrorException,
     WebserviceException,
 )
+from scriptstep.records import replace
 from scriptstep.workspace.model_rows import ModelDetails, check_name, details_of, matches, texts
 from scriptstep.workspace.place import inside_step
 

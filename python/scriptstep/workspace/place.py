@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
 
 from scriptstep.errors import WorkspaceException
+from scriptstep.records import dataclass
 
 __all__ = ["CONFIG_FOLDERS", "Place", "config_files", "find_place", "inside_step", "may_write", "prepare_home"]
 

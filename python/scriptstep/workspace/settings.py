@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field
 from typing import Any
 
+from scriptstep.records import asdict, dataclass, field
 from scriptstep.workspace.place import Place, config_files, find_place, prepare_home
 
 __all__ = [

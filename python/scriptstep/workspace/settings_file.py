@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import os
 import re
 import sys
@@ -12,7 +11,7 @@ from typing import Annotated, Any, Literal, NoReturn
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 
-from scriptstep.errors import SettingsError
+from scriptstep.errors import SettingsError, nearest
 from scriptstep.workspace.settings import (
     SETTINGS_STORE,
     ComputeSettings,
@@ -283,5 +282,5 @@ def _key(name: str) -> str:
 
 
 def _meant(name: str, names: list[str]) -> str:
-    close = difflib.get_close_matches(name, names, 1)
-    return f": did you mean {close[0]!r}?" if close else f"; there are {', '.join(names)}"
+    close = nearest(name, names)
+    return f": did you mean {close!r}?" if close else f"; there are {', '.join(names)}"

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -93,6 +92,8 @@ def remote_cache(home: Path, name: str, url: str) -> Path:
         name: Of the datastore.
         url: Its URL.
     """
+    import hashlib
+
     return home / "remote" / f"{name}-{hashlib.blake2b(url.encode(), digest_size=6).hexdigest()}"
 
 

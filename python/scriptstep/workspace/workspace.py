@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
-from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from scriptstep.errors import ArgumentError, WorkspaceException
+from scriptstep.records import replace
 from scriptstep.workspace.names import is_text
 from scriptstep.workspace.place import Place, find_place, inside_step
 from scriptstep.workspace.workspace_config import WorkspaceConfig, find_config, read_config, write_config

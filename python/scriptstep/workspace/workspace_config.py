@@ -6,10 +6,10 @@ import json
 import os
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
 from pathlib import Path
 
 from scriptstep.errors import UserErrorException
+from scriptstep.records import dataclass
 from scriptstep.workspace.place import CONFIG_FOLDERS, config_files
 
 __all__ = ["WorkspaceConfig", "find_config", "read_config", "write_config"]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -13,10 +12,11 @@ from scriptstep.engine.auditing.places import Places
 from scriptstep.engine.auditing.report import NEVER_SEEN, AuditMode, AuditReport, judge, read_notes
 from scriptstep.engine.executors.strace import read_trace, traced, why_not_traced
 from scriptstep.engine.planner import Planner
-from scriptstep.engine.staging import StepFolder
+from scriptstep.engine.step_folder import StepFolder
 from scriptstep.engine.step_plan import StepPlan
 from scriptstep.errors import AzureMLException, UserErrorException
 from scriptstep.history import RunRow
+from scriptstep.records import replace
 from scriptstep.runtime.audit import VARIABLE
 from scriptstep.workspace.local_catalog import LocalCatalog
 

@@ -7,13 +7,13 @@ import json
 import os
 import re
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
 from scriptstep.console.text import columns, count, escaped, listed, typed
 from scriptstep.engine.auditing.places import Places
 from scriptstep.engine.executors.strace import Traced, why_not_traced
+from scriptstep.records import asdict, dataclass, replace
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

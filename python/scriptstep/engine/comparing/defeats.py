@@ -5,7 +5,6 @@ from __future__ import annotations
 import itertools
 import re
 from collections.abc import Collection, Iterable, Sequence
-from dataclasses import dataclass
 
 from scriptstep.console.text import listed, typed
 from scriptstep.content import ContentStore
@@ -14,6 +13,7 @@ from scriptstep.engine.key import Document
 from scriptstep.errors import ContentError
 from scriptstep.graph import StepSpec
 from scriptstep.history import History, ResultRow
+from scriptstep.records import dataclass
 
 __all__ = ["Defeat", "defeats", "shared_directories"]
 

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from scriptstep.content import Change, Entry, Manifest
 from scriptstep.engine.key import Document
 from scriptstep.engine.masking import HIDDEN
+from scriptstep.records import dataclass, field
 
 __all__ = ["Difference", "FileDifference", "Packages", "Side", "compare", "reasons"]
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
 
 from scriptstep.content import ContentStore
@@ -15,6 +14,7 @@ from scriptstep.engine.key import Document
 from scriptstep.engine.masking import Mask, secret_names, without_secrets
 from scriptstep.errors import NotRegisteredError, UserErrorException
 from scriptstep.history import History, ResultRow, RunRow
+from scriptstep.records import dataclass
 
 __all__ = ["Baseline", "Explanation", "explain_forecast", "explain_run", "export_forecast", "export_run"]
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Literal
 
 from scriptstep.engine.comparing.what_if import WhatIf, WhatIfPlanner, with_arguments
@@ -12,6 +11,7 @@ from scriptstep.engine.submission import Submission
 from scriptstep.engine.verdict import source_of
 from scriptstep.errors import ContentError, UserErrorException
 from scriptstep.graph import StepOutput
+from scriptstep.records import dataclass
 
 __all__ = ["Forecast", "Forecaster", "Outlook"]
 

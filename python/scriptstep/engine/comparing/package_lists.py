@@ -7,9 +7,8 @@ import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from scriptstep.content import digest_bytes
+from scriptstep.content import digest_bytes, spell
 from scriptstep.data.transfer import aside
-from scriptstep.engine.canonical import encode
 from scriptstep.engine.environment_identity import Distribution, Installed
 
 if TYPE_CHECKING:
@@ -46,7 +45,7 @@ class PackageLists:
             "loose": [list(row) for row in loose],
             "conda": [list(row) for row in installed.conda],
         }
-        digest = digest_bytes("scriptstep 2026 packages", encode(listed))
+        digest = digest_bytes("scriptstep 2026 packages", spell(listed))
         place = self._place(digest)
         if not place.exists():
             made = aside(place)

@@ -7,7 +7,6 @@ import os
 import shutil
 import uuid
 from collections.abc import Collection, Iterator
-from dataclasses import dataclass, replace
 from pathlib import Path
 
 from scriptstep.content import ContentStore
@@ -18,6 +17,7 @@ from scriptstep.engine.remains import ASIDE, LOCK
 from scriptstep.engine.submission import Submission
 from scriptstep.errors import ContentError, UserErrorException
 from scriptstep.history import History, ResultRow, RunRow
+from scriptstep.records import dataclass, replace
 from scriptstep.workspace.local_catalog import LocalCatalog
 from scriptstep.workspace.place import Place
 from scriptstep.workspace.workspace import Workspace

@@ -5,7 +5,6 @@ from __future__ import annotations
 import base64
 import json
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +16,7 @@ from scriptstep.engine.key import FIELDS, Document
 from scriptstep.engine.masking import Mask, without_secrets
 from scriptstep.errors import ContentError, UserErrorException
 from scriptstep.history import ResultRow
+from scriptstep.records import dataclass
 
 __all__ = ["ExportedKey", "Sides", "read_export", "write_export"]
 

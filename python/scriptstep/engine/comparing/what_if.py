@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +16,7 @@ from scriptstep.engine.submission import Submission
 from scriptstep.errors import ArgumentError
 from scriptstep.graph import Argument, InputSpec, StepSpec
 from scriptstep.history import History
+from scriptstep.records import dataclass, replace
 
 __all__ = ["WhatIf", "WhatIfPlanner", "with_arguments"]
 

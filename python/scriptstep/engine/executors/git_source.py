@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import contextlib
 import os
-import subprocess
 import time
 from collections.abc import Iterable
 from pathlib import Path
-from urllib.parse import urlsplit, urlunsplit
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    import subprocess
 
 __all__ = ["GitSources"]
 
@@ -66,6 +68,8 @@ def _repository(directory: Path) -> Path | None:
 
 
 def _ask(top: Path, command: tuple[str, ...]) -> subprocess.Popen[bytes]:
+    import subprocess
+
     environment = {name: value for name, value in os.environ.items() if name not in _OTHERS}
     environment |= {"GIT_OPTIONAL_LOCKS": "0", "GIT_TERMINAL_PROMPT": "0", "LC_ALL": "C"}
     return subprocess.Popen(
@@ -79,6 +83,8 @@ def _ask(top: Path, command: tuple[str, ...]) -> subprocess.Popen[bytes]:
 
 
 def _answer(process: subprocess.Popen[bytes], timeout_s: float) -> bytes | None:
+    import subprocess
+
     try:
         said, _ = process.communicate(timeout=timeout_s)
     except subprocess.TimeoutExpired:
@@ -96,6 +102,8 @@ def _rendered(name: str, said: bytes) -> str:
 
 
 def _without_password(uri: str) -> str:
+    from urllib.parse import urlsplit, urlunsplit
+
     parts = urlsplit(uri)
     if not parts.scheme or "@" not in parts.netloc:
         return uri

@@ -3,22 +3,19 @@
 from __future__ import annotations
 
 import os
-import subprocess
 import threading
 import time
 from collections import deque
-from pathlib import Path
 from typing import Any
 
 from scriptstep.engine.attempt import Attempt, Process, State, Status
 from scriptstep.engine.executors.protocol import Capabilities
 from scriptstep.engine.executors.warden_process import WardenProcess
-from scriptstep.errors import ArgumentError, UserErrorException
+from scriptstep.errors import ArgumentError
 
-__all__ = ["LocalExecutor", "probe_interpreter"]
+__all__ = ["LocalExecutor"]
 
 _CLOSE_S = 15.0
-_PROBE_S = 120.0
 _TIMEOUT_GRACE_S = 10.0
 _LOG_CHUNK = 16 * 1024 * 1024
 _MOST_PROCESSES = 1024  # of one attempt: more is a slip of the pen, and would choke the machine
@@ -340,35 +337,3 @@ def _text(text: str) -> str:
     except UnicodeEncodeError:  # a locale that cannot say it; a script's own is UTF-8
         data = text.encode("utf-8", "surrogateescape")
     return data.decode("latin-1")
-
-
-def probe_interpreter(python: str, script: Path) -> str:
-    """Runs a script of ours by another interpreter.
-
-    Args:
-        python: The interpreter.
-        script: The script; it needs nothing but the standard library.
-
-    Returns:
-        What it printed.
-
-    Raises:
-        UserErrorException: The interpreter cannot be run, or not that script.
-    """
-    helped = "check python.interpreter_path of the environment"
-    try:
-        found = subprocess.run(
-            [python, "-I", str(script)], capture_output=True, timeout=_PROBE_S, stdin=subprocess.DEVNULL, check=False
-        )
-    except subprocess.TimeoutExpired:
-        message = f"the interpreter {python} did not tell what it has installed within {_PROBE_S:g} s"
-        raise UserErrorException(message, help=helped) from None
-    except (OSError, ValueError) as error:
-        raise UserErrorException(f"the interpreter {python} cannot be run: {error}", help=helped) from None
-    if found.returncode != 0:
-        last = found.stderr.decode("utf-8", "replace").strip().splitlines()[-1:]
-        raise UserErrorException(
-            f"the interpreter {python} cannot tell what it has installed: {' '.join(last) or found.returncode}",
-            help="scriptstep needs Python 3.10 or newer there",
-        )
-    return found.stdout.decode("utf-8", "surrogateescape")

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Protocol
 
 from scriptstep.engine.attempt import Attempt, Status
+from scriptstep.records import dataclass
 
 __all__ = ["Capabilities", "Executor"]
 

@@ -14,10 +14,10 @@ import shutil
 import subprocess
 import tempfile
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
 from pathlib import Path
 
 from scriptstep.engine.attempt import Attempt
+from scriptstep.records import dataclass, replace
 
 __all__ = ["Traced", "read_trace", "traced", "why_not_traced"]
 

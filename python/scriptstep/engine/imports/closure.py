@@ -11,10 +11,10 @@ import posixpath
 import sys
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
 
 from scriptstep.content import Manifest
 from scriptstep.engine.imports.statements import Import, Statements, read_statements
+from scriptstep.records import dataclass
 
 __all__ = ["Closure", "SourceFiles", "Unclear", "import_closure", "is_python"]
 
@@ -31,7 +31,7 @@ _read: dict[str, Statements] = {}
 _MOST_READ = 50_000
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Unclear:
     """Where nobody can tell what is imported.
 
@@ -50,7 +50,7 @@ class Unclear:
         return f"{place}: {self.why}" if self.line is None else f"{place}:{self.line}: {self.why}"
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Closure:
     """What a script imports.
 
@@ -193,7 +193,7 @@ class _NotClear(Exception):
         self.unclear = unclear
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class _Module:
     """A module that was found.
 

@@ -9,9 +9,10 @@ from __future__ import annotations
 import ast
 import re
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from itertools import pairwise
 from typing import Literal, TypeAlias
+
+from scriptstep.records import dataclass
 
 __all__ = ["Import", "Statements", "read_statements"]
 
@@ -19,7 +20,7 @@ __all__ = ["Import", "Statements", "read_statements"]
 Anchor: TypeAlias = "Literal['__package__', '__name__'] | tuple[str]"
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Import:
     """One import.
 
@@ -36,7 +37,7 @@ class Import:
     anchor: Anchor = "__package__"
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Statements:
     """What a Python file asks for.
 

@@ -5,12 +5,12 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Iterable
-from dataclasses import dataclass
 from itertools import groupby
 from pathlib import Path
 from typing import Literal
 
 from scriptstep.data.held import alone_in
+from scriptstep.records import dataclass
 
 __all__ = ["CachedFile", "old_caches", "remove_caches"]
 

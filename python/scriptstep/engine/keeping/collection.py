@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable
-from dataclasses import dataclass, field
 from datetime import datetime, timedelta, timezone
 from pathlib import Path
 
 from scriptstep.content import Census, Collection, ContentStore, Leftover, leftovers
 from scriptstep.engine.keeping.roots import runs_under_way
 from scriptstep.history import History, Holding, now
+from scriptstep.records import dataclass, field
 
 __all__ = ["GRACE_S", "Limits", "Loss", "Selection", "carry_out", "choose"]
 

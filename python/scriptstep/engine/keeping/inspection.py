@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
 from pathlib import Path
 
 from scriptstep.content import ContentStore, leftovers
 from scriptstep.errors import HistoryDamaged
 from scriptstep.history import History, Holding
+from scriptstep.records import dataclass, field
 
 __all__ = ["DamagedTree", "Inspection", "inspect", "set_aside"]
 
