@@ -9,14 +9,20 @@ import sys
 import time
 from pathlib import Path
 
-from benches import content, data, pipelines, report, scanning
+from benches import content, data, engine, pipelines, report, scanning
 from benches.measure import Row
 from benches.peers import Peers, find_peers
 from benches.sizes import SIZES, Sizes
 
 HERE = Path(__file__).resolve().parent
 BUILD = HERE.parent / "build"
-GROUPS = {"scanning": scanning.rows, "content": content.rows, "data": data.rows, "pipelines": pipelines.rows}
+GROUPS = {
+    "scanning": scanning.rows,
+    "content": content.rows,
+    "data": data.rows,
+    "engine": engine.rows,
+    "pipelines": pipelines.rows,
+}
 
 
 def measure(scratch: Path, peers: Peers, sizes: Sizes, groups: list[str]) -> list[Row]:

@@ -15,7 +15,7 @@ _PACKAGES = {
     "dvc": (["dvc"], ["bin/dvc", "--version"]),
     "snakemake": (["snakemake"], ["bin/snakemake", "--version"]),
     "azureml": (
-        ["azureml-pipeline-core", "setuptools<81"],
+        ["azureml-pipeline-steps", "setuptools<81"],
         ["bin/python", "-c", "import azureml.core; print(azureml.core.VERSION)"],
     ),
     "azure-ai-ml": (["azure-ai-ml"], ["bin/python", "-c", "import azure.ai.ml; print(azure.ai.ml.__version__)"]),

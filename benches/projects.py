@@ -83,9 +83,14 @@ class Project:
 
 
 class Ours:
-    """scriptstep, from the shell."""
+    """scriptstep, from the shell.
+
+    Attributes:
+        most_steps: As many steps as it can be asked for.
+    """
 
     label = "scriptstep"
+    most_steps = 1_000_000
 
     def chain(self, folder: Path, steps: int) -> Project:
         """Steps that each read what the one before wrote."""
@@ -95,6 +100,20 @@ class Ours:
         """Steps that know nothing of each other."""
         return self._project(folder, steps, _OUR_FAN, "")
 
+    def chain_that_ran(self, folder: Path, steps: int) -> Project:
+        """The chain with what its run would leave."""
+        return self._recorded(self.chain(folder, steps))
+
+    def fan_that_ran(self, folder: Path, steps: int) -> Project:
+        """The fan with what its run would leave."""
+        return self._recorded(self.fan(folder, steps))
+
+    def _recorded(self, project: Project) -> Project:
+        environment = {**project.environment, "PYTHONPATH": str(Path(__file__).resolve().parent.parent)}
+        command = (sys.executable, "-m", "benches.recorded", "pipeline.py")
+        timed(command, project.folder, environment, unexpected=project.says_nothing_to_do)
+        return project
+
     def _project(self, folder: Path, steps: int, pipeline: str, step: str) -> Project:
         _write(folder, {"pipeline.py": pipeline.format(steps=steps), "code/step.py": step})
         (folder / ".scriptstep").mkdir(mode=0o700)
@@ -103,9 +122,14 @@ class Ours:
 
 
 class Dvc:
-    """DVC's stages, which it runs one after the other."""
+    """DVC's stages, which it runs one after the other.
+
+    Attributes:
+        most_steps: From there on it takes minutes to find that nothing has to run.
+    """
 
     label = "DVC, `dvc repro`"
+    most_steps = 1_000
 
     def __init__(self, peers: Peers) -> None:
         self._program = peers.program("dvc", "dvc")
@@ -125,6 +149,12 @@ class Dvc:
         for number in range(steps):
             lines += [f"  s{number}:", f"    cmd: {sys.executable} step.py {number}", "    deps: [step.py]"]
         return self._project(folder, lines, "")
+
+    def chain_that_ran(self, folder: Path, steps: int) -> Project:
+        """The chain, after its run."""
+        project = self.chain(folder, steps)
+        project.run()
+        return project
 
     def fan_that_ran(self, folder: Path, steps: int) -> Project:
         """The fan with the lock file that its run would leave: a thousand stages would run for a quarter of an hour."""
@@ -153,9 +183,14 @@ class Dvc:
 
 
 class Snakemake:
-    """Snakemake's jobs, which it knows by the files that they write."""
+    """Snakemake's jobs, which it knows by the files that they write.
+
+    Attributes:
+        most_steps: From there on it takes minutes to find that nothing has to run.
+    """
 
     label = "Snakemake"
+    most_steps = 10_000
 
     def __init__(self, peers: Peers) -> None:
         self._program = peers.program("snakemake", "snakemake")
@@ -180,6 +215,21 @@ class Snakemake:
             f"    shell: '{sys.executable} step.py {{wildcards.n}}'\n"
         )
         return self._project(folder, rules, "")
+
+    def chain_that_ran(self, folder: Path, steps: int) -> Project:
+        """The chain, after its run."""
+        project = self.chain(folder, steps)
+        project.run()
+        return project
+
+    def fan_that_ran(self, folder: Path, steps: int) -> Project:
+        """The fan with the files that its run would leave, which Snakemake is told to take for its own."""
+        project = self.fan(folder, steps)
+        (folder / "out").mkdir()
+        for number in range(steps):
+            (folder / "out" / str(number)).touch()
+        timed([*project.command, "--touch"], folder, project.environment)
+        return project
 
     def _project(self, folder: Path, rules: str, step: str) -> Project:
         _write(folder, {"Snakefile": rules, "step.py": step})

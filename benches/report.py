@@ -12,6 +12,7 @@ from typing import Any
 
 from benches.measure import Figure, Row
 from benches.peers import Peers
+from benches.plot import steps_plot
 
 SCHEMA = 2
 BEGIN = "<!-- figures: begin (written by make bench) -->"
@@ -82,7 +83,7 @@ def as_table(rows: list[Row]) -> str:
 
 
 def write(document: dict[str, Any], rows: list[Row], folder: Path) -> None:
-    """Put the figures into a folder's README.md, between its markers, and beside it into results.json.
+    """Put the figures into a folder's README.md, between its markers, and beside it into results.json and steps.svg.
 
     Args:
         document: What `as_document` made.
@@ -100,6 +101,7 @@ def write(document: dict[str, Any], rows: list[Row], folder: Path) -> None:
     after = rest.split(END, 1)[1]
     page.write_text(f"{before}{BEGIN}\n\n{_heading(document)}\n\n{as_table(rows)}\n\n{END}{after}", "utf-8")
     (folder / "results.json").write_text(json.dumps(document, indent=1) + "\n", "utf-8")
+    (folder / "steps.svg").write_text(steps_plot(rows), "utf-8")
 
 
 def _heading(document: dict[str, Any]) -> str:

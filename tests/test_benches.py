@@ -9,6 +9,7 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from xml.etree import ElementTree
 
 import pytest
 
@@ -56,9 +57,20 @@ def test_every_row_is_measured(rows: list[Row]) -> None:
         "content-adopt",
         "content-save-changed",
         "data-mount",
-        "nothing-3",
-        "nothing-4",
+        "load",
+        "build-graph",
+        "log",
+        "working-copy-20",
+        "working-copy-500",
+        "hand-on",
+        "environment",
+        "chain-2",
+        "chain-3",
+        "fan-2",
+        "fan-4",
+        "fan-memory",
         "one-more-step",
+        "run-thousand",
     ]
     for row in rows:
         assert "ours" in {figure.role for figure in row.figures}, row.id
@@ -103,6 +115,9 @@ def test_figures_are_written_between_the_markers_and_name_no_place(
     assert "Absent: b3sum (not installed); dvc (not installed)" in text
     written = (tmp_path / "results.json").read_text("utf-8")
     assert json.loads(written) == document
+    picture = (tmp_path / "steps.svg").read_text("utf-8")
+    assert ElementTree.fromstring(picture).tag == "{http://www.w3.org/2000/svg}svg"
+    assert "scriptstep, in one chain" in picture
     import socket
 
     for secret in (str(Path.home()), str(bench.BUILD.parent), str(tmp_path), f" {socket.gethostname()} "):

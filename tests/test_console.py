@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import sys
+import time
 import unicodedata
 from collections.abc import Iterator
 from pathlib import Path
@@ -46,7 +47,24 @@ def told(*events: object, **options: object) -> str:
     printer = PlainConsole(stream=stream, **options)  # type: ignore[arg-type]
     for event in events:
         printer.send(event)  # type: ignore[arg-type]
+    printer.close()
     return stream.getvalue()
+
+
+def test_a_line_that_waits_for_others_comes_by_itself_and_stays_in_its_place() -> None:
+    stream = io.StringIO()
+    printer = PlainConsole(stream=stream)
+    printer.send(RunStarted(RUN, "many", 300, 2, ["s"]))
+    for number in range(99):
+        printer.send(StepEnded(f"s{number}", "reused", 1.0, "from run 81c2", (), RUN))
+    end = time.monotonic() + 30
+    while "s98" not in stream.getvalue() and time.monotonic() < end:
+        time.sleep(0.01)
+    assert [line.split()[0] for line in stream.getvalue().splitlines()[1:]] == [f"s{number}" for number in range(99)]
+    printer.send(StepEnded("s99", "reused", 1.0, "from run 81c2", (), RUN))
+    printer.send(StepEnded("s100", "reused", 1.0, "from run 81c2", (), RUN))
+    printer.send(Notice("warning", "at once", None))
+    assert [line.split()[0] for line in stream.getvalue().splitlines()[-3:]] == ["s99", "s100", "warning:"]
 
 
 def test_a_run_reads_as_a_table_with_what_it_cost_and_saved() -> None:

@@ -6,6 +6,7 @@ import gc
 
 __all__ = ["hold", "release"]
 
+_THRESHOLDS = (20_000, 20, 20)
 _held = False
 
 
@@ -21,6 +22,8 @@ def release() -> None:
     """Looks for it from now on, and never in what was loaded before; nothing where it is not held."""
     global _held
     if _held:
+        # A graph of thousands of steps is no garbage, and would be looked through again and again as it grows.
+        gc.set_threshold(*(max(least, given) for least, given in zip(_THRESHOLDS, gc.get_threshold(), strict=True)))
         # Once: what another command in the same process left may well be garbage.
         if not gc.get_freeze_count():
             gc.freeze()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import sys
 import time
 from collections.abc import Sequence
@@ -10,7 +11,6 @@ from typing import TYPE_CHECKING
 from scriptstep.console.events import (
     Event,
     RunEnded,
-    RunStarted,
     StepEnded,
     StepLine,
     StepRetried,
@@ -99,7 +99,8 @@ class LiveConsole(PlainConsole):
                 if self._runs <= {event.run_id}:
                     self._stop()
             super().send(event)
-            if isinstance(event, (RunStarted, StepStarted)) and self.amount != "quiet":
+            if isinstance(event, StepStarted) and self.amount != "quiet":
+                # Not before: what it draws with takes longer to load than a run with nothing to do.
                 self._start()
 
     def close(self) -> None:
@@ -109,7 +110,7 @@ class LiveConsole(PlainConsole):
             self._stop()
 
     def _columns(self) -> int | None:
-        return self._console().width
+        return shutil.get_terminal_size().columns if self._rich is None else self._rich.width
 
     def _console(self) -> RichConsole:
         if self._rich is None:
@@ -139,14 +140,17 @@ class LiveConsole(PlainConsole):
         if live is not None:
             live.stop()
 
-    def _print(self, lines: Sequence[Line]) -> None:
+    def _print(self, lines: Sequence[Line], is_one_of_many: bool = False) -> None:
+        if self._live is None:
+            super()._print(lines, is_one_of_many)
+            return
         if not lines:
             return
         from rich.text import Text
 
-        if self._live is not None:
-            # What ended must not be drawn as running below the line that says so.
-            self._live.refresh()
+        self._let_go()
+        # What ended must not be drawn as running below the line that says so.
+        self._live.refresh()
         self._console().print(Text("\n").join(_text(line) for line in lines), overflow="ignore", crop=False)
 
     def _render(self) -> Group:

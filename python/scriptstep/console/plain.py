@@ -1,9 +1,10 @@
-"""Lines, flushed at once, for logs, pipes and dumb terminals: no control codes but colours that were asked for."""
+"""Lines, flushed as they come, for logs, pipes and dumb terminals: no control codes but colours that were asked for."""
 
 from __future__ import annotations
 
 import sys
 import threading
+import time
 from collections.abc import Sequence
 from typing import TextIO
 
@@ -15,6 +16,7 @@ __all__ = ["PlainConsole", "write"]
 
 _CODES: dict[Style, str] = {"good": "32", "same": "36", "bad": "1;31", "dim": "2", "warn": "33", "strong": "1"}
 _FOLLOW_S = 0.2
+_HELD_S = 0.05
 
 
 def write(stream: TextIO, text: str) -> None:
@@ -55,6 +57,9 @@ class PlainConsole:
         self._stream = stream
         self._width = width
         self._lock = threading.RLock()
+        self._held: list[str] = []
+        self._free_at = 0.0
+        self._timer: threading.Timer | None = None
         self._teller = Teller(amount)
         self._followed: dict[tuple[str, str], Follower] = {}
         self._thread: threading.Thread | None = None
@@ -73,7 +78,8 @@ class PlainConsole:
                 self._last_run = event.run_id
             if isinstance(event, (StepEnded, StepRetried, RunEnded)):
                 self._follow_to_end(event)
-            self._print(self._teller.tell(event, self._columns()))
+            is_one_of_many = isinstance(event, StepEnded) and event.verdict == "reused"
+            self._print(self._teller.tell(event, self._columns()), is_one_of_many)
             if isinstance(event, StepStarted):
                 self._started(event)
             elif isinstance(event, RunEnded):
@@ -83,14 +89,33 @@ class PlainConsole:
         """Ends what goes on by itself."""
         with self._lock:
             self._followed.clear()
+            self._let_go()
 
     def _columns(self) -> int | None:
         return self._width
 
-    def _print(self, lines: Sequence[Line]) -> None:
-        if lines:
-            stream = self._stream or sys.stderr
-            write(stream, "".join(self._coloured(line) + "\n" for line in lines))
+    def _print(self, lines: Sequence[Line], is_one_of_many: bool = False) -> None:
+        """Prints lines; one of many waits a moment for the others, for whoever reads a pipe is woken by each write."""
+        if not lines:
+            return
+        self._held.append("".join(self._coloured(line) + "\n" for line in lines))
+        if not is_one_of_many or time.monotonic() >= self._free_at:
+            self._let_go()
+        elif self._timer is None:
+            self._timer = threading.Timer(_HELD_S, self._let_go)
+            self._timer.daemon = True
+            self._timer.start()
+
+    def _let_go(self) -> None:
+        with self._lock:
+            timer, self._timer = self._timer, None
+            if timer is not None:
+                timer.cancel()
+            text = "".join(self._held)
+            self._held.clear()
+            self._free_at = time.monotonic() + _HELD_S
+            if text:
+                write(self._stream or sys.stderr, text)
 
     def _coloured(self, line: Line) -> str:
         if not self.colour:

@@ -28,7 +28,6 @@ __all__ = [
 # Colours and cursor moves that a script prints: of no use in our lines, and harmful in a terminal.
 _ANSI = r"\x1b(?:\[[0-?]*[ -/]*[@-~]|\][^\x07\x1b]*(?:\x07|\x1b\\)?|[PX^_][^\x1b]*(?:\x1b\\)?|[@-Z\\-_])"
 _BIDI = frozenset("\u061c\u200e\u200f\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069\ufeff")
-_PLAIN = re.compile(r"[\x20-\x7e]*\Z")
 
 
 def escaped(text: str) -> str:
@@ -40,7 +39,7 @@ def escaped(text: str) -> str:
     Returns:
         The text, safe to print.
     """
-    if _PLAIN.match(text):
+    if text.isascii() and text.isprintable():
         return text
     return "".join(_spelled(c) if unicodedata.category(c) in _UNSAFE or c in _BIDI else c for c in text)
 
@@ -74,7 +73,7 @@ def log_line(text: str) -> str:
 
 def cells(text: str) -> int:
     """Returns: how many columns of a terminal a text takes; wide characters take two, combining ones none."""
-    if _PLAIN.match(text):
+    if text.isascii() and text.isprintable():
         return len(text)
     return sum(_width(c) for c in text)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import threading
 import time
@@ -93,16 +94,23 @@ class _Coordinator:
             error = {"message": mistake.message, "help": mistake.help}
             console().send(Notice("error", mistake.message, mistake.help))
         except BaseException as fault:
-            import traceback
-
             run.error = fault
-            report = self._home / self._run_row.directory / "coordinator.log"
-            report.write_text(traceback.format_exc(), encoding="utf-8")
-            message, helped = f"scriptstep itself failed: {fault!r}", f"please report it, with {report}"
+            message, helped = self._told(fault)
             error = {"message": message, "help": helped}
             console().send(Notice("error", message, helped))
         finally:
             self._close(run, status, error, time.monotonic() - started)
+
+    def _told(self, fault: BaseException) -> tuple[str, str]:
+        """Returns: what ended the coordination, and what to do: a full disk is no fault of ours, all else is."""
+        if isinstance(fault, OSError) and fault.errno in (errno.ENOSPC, errno.EDQUOT):
+            place = fault.filename or self._home
+            return f"no space is left on the disk of {place}", "free some, and run again"
+        import traceback
+
+        report = self._home / self._run_row.directory / "coordinator.log"
+        report.write_text("".join(traceback.format_exception(fault)), encoding="utf-8")
+        return f"scriptstep itself failed: {fault!r}", f"please report it, with {report}"
 
     def _close(self, run: ActiveRun, status: str, error: dict[str, Any] | None, seconds: float) -> None:
         try:

@@ -6,7 +6,7 @@ import os
 import shutil
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 from scriptstep.content import ContentStore, Entry, scan
 from scriptstep.data.transfer import aside
@@ -21,6 +21,9 @@ if TYPE_CHECKING:
 
 __all__ = ["Destinations", "register_output"]
 
+# A datastore's name, its folder, and the store far away, where it is one.
+_Place: TypeAlias = "tuple[str, Path, RemoteStore | None]"
+
 
 @dataclass
 class Destinations:
@@ -33,9 +36,14 @@ class Destinations:
 
     datastore_of: Callable[[str | None], Any]
     store: ContentStore
+    _places: dict[str | None, _Place] = field(default_factory=dict)
     _written: dict[Path, str] = field(default_factory=dict)
 
-    def put(self, output: OutputSpec, tree: str, step: str, run_id: str) -> tuple[str, list[str]]:
+    def forget(self) -> None:
+        """Forgets where datastores lie: a step that ran may have changed it."""
+        self._places.clear()
+
+    def put(self, output: OutputSpec, tree: str, step: str, run_id: str) -> tuple[str, str, list[str]]:
         """Puts an output where it was declared to be; a destination that was not named is a link to the tree.
 
         Args:
@@ -45,20 +53,19 @@ class Destinations:
             run_id: Id of the step run that made it.
 
         Returns:
-            The path relative to the datastore, and warnings.
+            The datastore's name, the path relative to it, and warnings.
 
         Raises:
             ArgumentError: The destination leads out of the datastore.
         """
-        datastore = self.datastore_of(output.datastore)
-        root, remote = datastore._files()
+        name, root, remote = self._place(output.datastore)
         if output.destination is None:
             relative = f"azureml/{run_id}/{plain(output.name)}"
-            link = root / relative
-            if not os.path.lexists(link):
+            if not os.path.lexists(f"{root}/{relative}"):
+                link = root / relative
                 link.parent.mkdir(parents=True, exist_ok=True)
                 link.symlink_to(self.store.content_path(tree))
-            return relative, []
+            return name, relative, []
         filled = output.destination.replace("{run-id}", run_id).replace("{output-name}", output.name)
         relative = filled.replace("\\", "/").strip("/")
         if ".." in relative.split("/"):
@@ -66,8 +73,14 @@ class Destinations:
                 f"step '{step}', output '{output.name}': destination {output.destination!r} leads out of its datastore"
             )
         if remote is not None:
-            return relative, self._send(tree, remote, relative, step)
-        return relative, self._copy(tree, root / relative if relative else root, step)
+            return name, relative, self._send(tree, remote, relative, step)
+        return name, relative, self._copy(tree, root / relative if relative else root, step)
+
+    def _place(self, name: str | None) -> _Place:
+        if name not in self._places:
+            datastore = self.datastore_of(name)
+            self._places[name] = (str(datastore.name), *datastore._files())
+        return self._places[name]
 
     def _send(self, tree: str, remote: RemoteStore, relative: str, step: str) -> list[str]:
         """Puts a tree on a store far away, less what lies there already; such stores know no links and no folders."""

@@ -49,7 +49,6 @@ class Ledger:
         self._s, self._planner, self._run = submission, planner, run
         self._workspace, self._history = submission.workspace, submission.catalog.history
         self._destinations = Destinations(self._datastore, submission.catalog.store)
-        self._datastores: dict[str | None, Any] = {}
         self._unrecorded: list[_Row] = []
         self._due = 0.0
         planner.before_reads = self.settle
@@ -113,9 +112,9 @@ class Ledger:
         for output in spec.outputs:
             if (tree := trees.get(output.name)) is None:
                 continue
-            path, more = self._destinations.put(output, tree, spec.name, run_id)
+            datastore, path, more = self._destinations.put(output, tree, spec.name, run_id)
             warnings += more
-            placed[output.name] = {"tree": tree, "datastore": str(self._datastore(output.datastore).name), "path": path}
+            placed[output.name] = {"tree": tree, "datastore": datastore, "path": path}
             if registered := register_output(self._history, self._workspace.name, output, tree):
                 placed[output.name]["registered"] = dict(registered)
         return {"outputs": placed}, warnings
@@ -131,11 +130,13 @@ class Ledger:
         """
         result = plan.verdict.reuse
         assert result is not None
-        origin = self._history.run(result.run)
+        if time.monotonic() > self._due:
+            # Before anything is done for this step, which would be named where it fails.
+            self.settle()
         registered: list[str] = []
         details, _ = self.place_outputs(plan.spec, result.outputs, result.run)
         audited: list[str] = []
-        if self.auditor is not None and origin is not None:
+        if self.auditor is not None and (origin := self._history.run(result.run)) is not None:
             audited, kept = self.auditor.tell_again(plan, origin)
             details |= kept
         stamp = now()
@@ -160,29 +161,22 @@ class Ledger:
                 self._history.update_runs([row])
         else:
             self._unrecorded.append(row)
-            if len(self._unrecorded) == 1:
-                self._due = time.monotonic() + _UNRECORDED_S
-            elif time.monotonic() > self._due:
-                self.settle()
         self._planner.used.add(result.id)
         self.done(plan, result.outputs, result.run)
         self.trees |= {result.artifacts} if result.artifacts else set()
-        return "; ".join([source_of(origin), *registered, *plan.verdict.notes, *audited])
+        return "; ".join([source_of(result), *registered, *plan.verdict.notes, *audited])
 
     def settle(self) -> None:
         """Records the verdicts of reuse that are not recorded yet."""
         if self._unrecorded:
             self._history.update_runs(self._unrecorded)
             self._unrecorded = []
+        self._due = time.monotonic() + _UNRECORDED_S
 
     def forget(self) -> None:
         """Forgets what was looked up: a step that ran may have changed it."""
-        self._datastores.clear()
+        self._destinations.forget()
 
     def _datastore(self, name: str | None) -> Any:
-        if name not in self._datastores:
-            chosen = name or self._s.default_datastore
-            self._datastores[name] = (
-                Datastore.get(self._workspace, chosen) if chosen else self._workspace.get_default_datastore()
-            )
-        return self._datastores[name]
+        chosen = name or self._s.default_datastore
+        return Datastore.get(self._workspace, chosen) if chosen else self._workspace.get_default_datastore()

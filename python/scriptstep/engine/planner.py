@@ -20,7 +20,6 @@ from scriptstep.engine.key import StepFacts, describe, key_of, parameter_facts, 
 from scriptstep.engine.known_distributions import KnownDistributions
 from scriptstep.engine.masking import Mask
 from scriptstep.engine.sources import ResolvedInput, SourceResolver, changed_files
-from scriptstep.engine.step_folder import StepFolder
 from scriptstep.engine.step_plan import KeyedStep, StepPlan
 from scriptstep.engine.unmet import unmet_packages
 from scriptstep.engine.verdict import Conditions, Verdict, broken_condition, candidates
@@ -145,8 +144,7 @@ class Planner:
         Raises:
             UserErrorException: An input is not there, or a parameter cannot be.
         """
-        folder = StepFolder(self._workspace._place.home / row.directory)
-        step = self._thought_through(node_id, partial(StepPlan, row=row, folder=folder))
+        step = self._thought_through(node_id, partial(StepPlan, row=row, home=self._workspace._place.home))
         if step.verdict.reuse is None and not step.spec.run.environment_is_default:
             self._warn_of_unmet(step.spec, step.interpreter, self._installed_in(step.interpreter))
         return step

@@ -72,7 +72,7 @@ class StepPlan(KeyedStep):
 
     Attributes:
         row: Its step run.
-        folder: Its folder.
+        home: The state folder.
         attempt: Number of its present or next attempt, from 1.
         failed: How the attempt before that ended, or None.
         guards: Trees that it is handed on, with their rows before it starts.
@@ -82,13 +82,18 @@ class StepPlan(KeyedStep):
     """
 
     row: RunRow = field(kw_only=True)
-    folder: StepFolder = field(kw_only=True)
+    home: Path = field(kw_only=True)
     attempt: int = 1
     failed: Status | None = None
     guards: dict[str, Any] = field(default_factory=dict)
     taker: EventTaker | None = None
     handle: str = ""
     logs: tuple[Path, ...] = ()
+
+    @cached_property
+    def folder(self) -> StepFolder:
+        """Returns: its folder."""
+        return StepFolder(self.home / self.row.directory)
 
     def given(self) -> dict[str, Any]:
         """Returns: the datasets that the step is given, as its run's details list them."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Any
 
-from scriptstep.history import History, ResultRow, RunRow
+from scriptstep.history import History, ResultRow
 from scriptstep.records import dataclass
 
 __all__ = ["Conditions", "Verdict", "broken_condition", "candidates", "source_of"]
@@ -122,13 +122,6 @@ def _told(what: str, args: Mapping[str, Any]) -> str:
     return f"{words} '{name}'" if name else f"{words} that it reads"
 
 
-def source_of(origin: RunRow | None) -> str:
-    """Says where a result that is used again comes from.
-
-    Args:
-        origin: The step run that made it; None where it is not in the history any more.
-
-    Returns:
-        A few words.
-    """
-    return f"from run {(origin.parent or origin.id)[:4]}" if origin else "from an earlier run"
+def source_of(result: ResultRow) -> str:
+    """Returns: where a result that is used again comes from, in a few words."""
+    return "from an earlier run" if result.pipeline_run is None else f"from run {result.pipeline_run[:4]}"

@@ -103,14 +103,18 @@ class Database:
 
     def _write_all(self, statement: str, rows: Iterable[Sequence[Any]]) -> None:
         """Executes one statement for each of some rows: all of them, or none."""
-        with self.transaction(), self._guarded() as connection:
-            rows = list(rows)
+        rows = list(rows)
+        if not rows:
+            self.check_writable()
+            return
+        with self._guarded() as connection:
             try:
                 with self.transaction():
                     connection.executemany(statement, rows)
             except UnicodeEncodeError:
-                for values in rows:
-                    _execute(connection, statement, values)
+                with self.transaction():
+                    for values in rows:
+                        _execute(connection, statement, values)
 
     def check_writable(self) -> None:
         """Raises where nothing can be written.
@@ -156,41 +160,41 @@ class Database:
             connection.execute(f"RELEASE {name}" if self._depth else "COMMIT")
 
     def _read(self, statement: str, values: Sequence[Any] = ()) -> list[Any]:
-        with self._reading() as connection:
-            return _execute(connection, statement, values).fetchall()
-
-    def _read_one(self, statement: str, values: Sequence[Any] = ()) -> Any:
-        with self._reading() as connection:
-            return _execute(connection, statement, values).fetchone()
-
-    def _write(self, statement: str, values: Sequence[Any] = ()) -> sqlite3.Cursor:
-        self.check_writable()
-        with self._guarded() as connection:
-            return _execute(connection, statement, values)
-
-    @contextlib.contextmanager
-    def _reading(self) -> Iterator[sqlite3.Connection]:
-        """Gives a connection to read by: a thread sees what it wrote itself, and waits for no other that writes."""
+        """Executes one statement that reads: a thread sees what it wrote itself, and waits for no other that writes."""
         if self._pid != os.getpid():
             self._leave_to_parent()
         is_first = self._connection is None or self.read_only
         if is_first or self._lock.acquire(blocking=False):
             try:
-                with self._guarded() as connection:
-                    yield connection
+                with self._lock:
+                    return self._fetched(self._open(), statement, values)
             finally:
                 if not is_first:
                     self._lock.release()
-            return
-        import sqlite3
-
         with self._reader_lock:
-            try:
-                if self._reader is None:
-                    self._reader = self._connect("mode=ro")
-                yield self._reader
-            except sqlite3.Error as error:
+            return self._fetched(None, statement, values)
+
+    def _read_one(self, statement: str, values: Sequence[Any] = ()) -> Any:
+        found = self._read(statement, values)
+        return found[0] if found else None
+
+    def _fetched(self, connection: sqlite3.Connection | None, statement: str, values: Sequence[Any]) -> list[Any]:
+        """Returns: the rows, read by a connection, or by the one that is there for reading only."""
+        try:
+            if connection is None:
+                connection = self._reader = self._reader or self._connect("mode=ro")
+            return _execute(connection, statement, values).fetchall()
+        except Exception as error:
+            import sqlite3
+
+            if isinstance(error, sqlite3.Error):
                 raise self._told(error) from error
+            raise
+
+    def _write(self, statement: str, values: Sequence[Any] = ()) -> sqlite3.Cursor:
+        self.check_writable()
+        with self._guarded() as connection:
+            return _execute(connection, statement, values)
 
     @contextlib.contextmanager
     def _guarded(self) -> Iterator[sqlite3.Connection]:

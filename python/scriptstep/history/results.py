@@ -12,6 +12,12 @@ from scriptstep.history.schema import RESULTS
 __all__ = ["ResultRecords"]
 
 
+_RESULTS_OF_KEY = (
+    f"SELECT {', '.join(f'r.{name}' for name in RESULTS.names)}, COALESCE(o.parent, o.id) "
+    "FROM results r LEFT JOIN runs o ON o.id = r.run WHERE r.workspace = ? AND r.key = ? ORDER BY r.id DESC"
+)
+
+
 class ResultRecords(Database):
     """The results of successful attempts, by key."""
 
@@ -69,10 +75,8 @@ class ResultRecords(Database):
 
     def results(self, workspace: str, key: str) -> list[ResultRow]:
         """Returns: the results of a key, the newest first."""
-        found = self._read(
-            f"SELECT {RESULTS.list} FROM results WHERE workspace = ? AND key = ? ORDER BY id DESC", (workspace, key)
-        )
-        return [RESULTS.read(r) for r in found]
+        found = self._read(_RESULTS_OF_KEY, (workspace, key))
+        return [RESULTS.read(values, run) for *values, run in found]
 
     def newest_result(self, workspace: str, key: str) -> int:
         """Returns: id of the newest result of a key, 0 where there is none; ids only grow."""

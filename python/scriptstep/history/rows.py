@@ -164,6 +164,7 @@ class ResultRow:
         reusable: Whether it may be reused at all.
         duration_s: How long the attempt took, seconds.
         collected: When its trees were collected, so that it cannot be used again; None where they were not.
+        pipeline_run: The run that its step run is part of, or is; not kept with it, known where `results` gave it.
     """
 
     id: int
@@ -180,6 +181,7 @@ class ResultRow:
     reusable: bool
     duration_s: float
     collected: str | None = None
+    pipeline_run: str | None = None
 
 
 @dataclass(frozen=True)

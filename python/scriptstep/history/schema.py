@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
+from operator import attrgetter
 from typing import Any, Generic, TypeVar
 
 from scriptstep.history.rows import (
@@ -165,13 +166,14 @@ TABLES = frozenset(
 Row = TypeVar("Row")
 
 
+_encoded = json.JSONEncoder(separators=(",", ":")).encode
 # What `dump` wrote has no white space around it, which `json.loads` looks for each time.
 _decoded = json.JSONDecoder().raw_decode
 
 
 def dump(value: Any) -> str:
     """Returns: plain data as JSON; ASCII only, so that text which is no Unicode survives."""
-    return "{}" if value == {} else json.dumps(value, separators=(",", ":"))
+    return "{}" if value == {} else _encoded(value)
 
 
 def load(text: str | None) -> Any:
@@ -188,14 +190,17 @@ class Columns(Generic[Row]):
         row: The row's class; its fields are columns of the same names.
         data: Fields that hold plain data.
         flags: Fields that hold True or False.
+        beside: How many of its fields, the last ones, are no columns.
     """
 
-    def __init__(self, row: type[Row], *, data: str = "", flags: str = "") -> None:
+    def __init__(self, row: type[Row], *, data: str = "", flags: str = "", beside: int = 0) -> None:
         self.row = row
-        self.names = tuple(row.__annotations__)
+        self.names = tuple(row.__annotations__)[: -beside or None]
         self.list = ", ".join(self.names)
         self._marks = ", ".join("?" * len(self.names))
+        self._values = attrgetter(*self.names)
         self._data = frozenset(data.split())
+        self._written = [at for at, name in enumerate(self.names) if name in self._data or name in flags.split()]
         self._reads = [load if n in self._data else bool if n in flags.split() else None for n in self.names]
 
     def insert(self, table: str, *, extra: str = "", verb: str = "INSERT") -> str:
@@ -212,17 +217,21 @@ class Columns(Generic[Row]):
 
     def values(self, row: Row) -> list[Any]:
         """Returns: a row's values, in the order of `names`."""
-        return [self.write(name, getattr(row, name)) for name in self.names]
+        values = list(self._values(row))
+        for at in self._written:
+            values[at] = self.write(self.names[at], values[at])
+        return values
 
-    def read(self, values: Sequence[Any]) -> Row:
-        """Returns: the row that stands in the table as these values."""
-        return self.row(*[value if how is None else how(value) for how, value in zip(self._reads, values, strict=True)])
+    def read(self, values: Sequence[Any], *beside: Any) -> Row:
+        """Returns: the row that stands in the table as these values; `beside` are its fields that are no columns."""
+        kept = [value if how is None else how(value) for how, value in zip(self._reads, values, strict=True)]
+        return self.row(*kept, *beside)
 
 
 WORKSPACES = Columns(WorkspaceRow, data="tags details")
 RUNS = Columns(RunRow, data="error verdict details", flags="cancel_requested")
 METRICS = Columns(MetricRow, data="value")
-RESULTS = Columns(ResultRow, data="outputs document conditions effects", flags="reusable")
+RESULTS = Columns(ResultRow, data="outputs document conditions effects", flags="reusable", beside=1)
 MODELS = Columns(ModelRow, data="tags properties details")
 ENVIRONMENTS = Columns(EnvironmentRow, data="definition")
 COMPUTES = Columns(ComputeRow, data="config")

@@ -119,7 +119,7 @@ class Forecaster:
             named = f"{', '.join(first)} or {last}" if first else last
             reasons = (f"only if the output of {named} changes", *step.verdict.notes)
             return self._told(step.node_id, "run?", reasons, step)
-        source = source_of(self.history.run(reused.run))
+        source = source_of(reused)
         return self._told(step.node_id, "reused", (source, *step.verdict.notes), step)
 
     def _reasons(self, step: KeyedStep) -> tuple[str, ...]:

@@ -104,13 +104,20 @@ impl Store {
     /// # Errors
     /// [`Error::Missing`], or [`Error::Damaged`] where there is none, or not the one of that digest.
     pub fn manifest(&self, digest: Digest) -> Result<Manifest> {
-        let damaged = |problem: String| Error::Damaged { digest: digest.to_hex(), problem };
         let content = self.content_path(digest);
-        let bytes = self.read(&self.tree(digest).join(MANIFEST)).map_err(|error| match (content, error) {
+        self.listed(digest).map_err(|error| match (content, error) {
             (Err(missing), Error::Io { source, .. }) if source.kind() == ErrorKind::NotFound => missing,
-            (_, Error::Io { source, .. }) if is_something_else(&source) => damaged(format!("its manifest: {source}")),
+            (_, Error::Io { source, .. }) if is_something_else(&source) => {
+                Error::Damaged { digest: digest.to_hex(), problem: format!("its manifest: {source}") }
+            }
             (_, error) => error,
-        })?;
+        })
+    }
+
+    /// The manifest of a tree that is held already.
+    fn listed(&self, digest: Digest) -> Result<Manifest> {
+        let damaged = |problem: String| Error::Damaged { digest: digest.to_hex(), problem };
+        let bytes = self.read(&self.tree(digest).join(MANIFEST))?;
         let manifest = Manifest::decode(bytes).map_err(|error| damaged(error.to_string()))?;
         if manifest.digest() == digest {
             Ok(manifest)

@@ -6,20 +6,20 @@ use std::io;
 use crate::digest::Digest;
 use crate::fs::FileKind;
 use crate::manifest::{Kind, Manifest};
-use crate::store::Store;
 use crate::store::check::folders_above;
 use crate::store::copy::{Folders, c_name, split};
 use crate::store::rows::Rows;
+use crate::store::{CONTENT, Store};
 
 impl Store {
     /// Whether each thing that a tree's manifest lists is there as it was stored, and nothing else is.
     pub(super) fn is_untouched(&self, digest: Digest, rows: &Rows) -> bool {
-        self.manifest(digest).is_ok_and(|manifest| self.looks_as(&manifest, rows).unwrap_or(false))
+        self.listed(digest).is_ok_and(|manifest| self.looks_as(&manifest, rows).unwrap_or(false))
     }
 
     fn looks_as(&self, manifest: &Manifest, rows: &Rows) -> io::Result<bool> {
         let fs = self.fs.as_ref();
-        let content = self.content_path(manifest.digest()).map_err(io::Error::other)?;
+        let content = self.tree(manifest.digest()).join(CONTENT);
         if manifest.len() == 1 && manifest.entry(0).path.is_empty() {
             let stat = fs.stat(&content)?;
             let is_executable = manifest.entry(0).kind == Kind::Executable;
