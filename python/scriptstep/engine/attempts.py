@@ -94,15 +94,23 @@ class Attempts:
         Returns:
             The nodes that are done with, and those that are to be planned again.
         """
-        done: list[str] = []
-        again: list[str] = []
         self._to_run.extendleft(self._retries.due())
-        while (plan := self._next_to_run()) is not None:
-            if self._claimed(plan, again):
-                done += self._launch(plan)
+        done, again = self._start()
         if wait and not (done or again) and (self._running or self._claims or self._retries):
             self._executor.wait(_POLL_S)
-        done += self._collect()
+        ended = self._ended()
+        good = [(plan, status) for plan, status in ended if status.state is State.SUCCEEDED]
+        for plan, status in ended:
+            if status.state is not State.SUCCEEDED:
+                done += self._gone_wrong(plan, status)
+        if good and not self._is_stopping():
+            # To record what ended takes a while: a core need not wait for that.
+            more_done, more_again = self._start()
+            done += more_done
+            again += more_again
+        for plan, status in good:
+            self._end(plan, status, None)
+            done.append(plan.node_id)
         again += self._look_at_claims()
         return done, again
 
@@ -136,6 +144,15 @@ class Attempts:
         self._claims.close()
 
     # --- the start
+
+    def _start(self) -> tuple[list[str], list[str]]:
+        """Starts what has room. Returns the nodes that failed at that, and those that are to be planned again."""
+        done: list[str] = []
+        again: list[str] = []
+        while (plan := self._next_to_run()) is not None:
+            if self._claimed(plan, again):
+                done += self._launch(plan)
+        return done, again
 
     def _next_to_run(self) -> StepPlan | None:
         """Takes out the first step that has room: on this machine, and on its compute target."""
@@ -197,21 +214,25 @@ class Attempts:
 
     # --- the end
 
-    def _collect(self) -> list[str]:
-        done: list[str] = []
+    def _ended(self) -> list[tuple[StepPlan, Status]]:
+        """Takes in what runs has told. Returns the attempts that ended, which take nobody's place from now on."""
+        ended: list[tuple[StepPlan, Status]] = []
         for handle, status in self._executor.poll(list(self._running)).items():
             plan = self._running[handle]
             self._recorder.take_events(plan)
-            if status.state in (State.QUEUED, State.RUNNING):
-                continue
-            del self._running[handle]
-            fault = self._fault(plan, status)
-            if fault is None and self._retries.is_due(plan, status) and not self._is_stopping():
-                self._put_off(plan, status)
-                continue
-            done.append(plan.node_id)
-            self._end(plan, status, fault)
-        return done
+            if status.state not in (State.QUEUED, State.RUNNING):
+                del self._running[handle]
+                ended.append((plan, status))
+        return ended
+
+    def _gone_wrong(self, plan: StepPlan, status: Status) -> list[str]:
+        """Ends an attempt that did not succeed, or puts the next one off. Returns the node, where it is done with."""
+        fault = self._fault(plan, status)
+        if fault is None and self._retries.is_due(plan, status) and not self._is_stopping():
+            self._put_off(plan, status)
+            return []
+        self._end(plan, status, fault)
+        return [plan.node_id]
 
     def _fault(self, plan: StepPlan, status: Status) -> AzureMLException | None:
         """Returns: what an attempt that did not succeed did to its inputs, or None."""
