@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-import shutil
+import os
 import sys
 import time
 from collections.abc import Sequence
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from scriptstep.console.events import (
@@ -41,6 +42,7 @@ _STYLES: dict[Style, str] = {
     "strong": "bold",
 }
 _PER_SECOND = 8
+_COLUMNS = 80
 _ROWS_KEPT_FREE = 3
 _RUNS, _WAITS = "running ", "waiting "
 
@@ -110,7 +112,7 @@ class LiveConsole(PlainConsole):
             self._stop()
 
     def _columns(self) -> int | None:
-        return shutil.get_terminal_size().columns if self._rich is None else self._rich.width
+        return _terminal_columns() if self._rich is None else self._rich.width
 
     def _console(self) -> RichConsole:
         if self._rich is None:
@@ -173,6 +175,15 @@ class LiveConsole(PlainConsole):
         clock = padded(duration(time.monotonic() - running.since), 9)
         rest = clip(log_line(running.last), max(0, width - cells(head) - 8 - 9 - 1))
         return [(head, ""), (running.word, "strong" if running.word == _RUNS else "dim"), (clock, ""), (rest, "dim")]
+
+
+def _terminal_columns() -> int:
+    """Returns: what `COLUMNS` says, else how wide the terminal is that standard error goes to."""
+    with suppress(KeyError, ValueError):
+        return int(os.environ["COLUMNS"])
+    with suppress(OSError, ValueError, AttributeError):
+        return os.get_terminal_size(sys.stderr.fileno()).columns or _COLUMNS
+    return _COLUMNS
 
 
 def _text(line: Line) -> Text:
