@@ -10,6 +10,7 @@ import subprocess
 import sys
 import threading
 import time
+from collections.abc import Callable
 from pathlib import Path
 from textwrap import dedent
 
@@ -193,16 +194,28 @@ def test_any_text_and_number_comes_back_as_it_was(
     assert read_events(path)[0][0]["tags"] == given
 
 
-def test_a_thousand_cost_no_more_than_twenty_milliseconds(tmp_path: Path) -> None:
+def test_an_event_costs_little_more_than_its_json_and_one_write(tmp_path: Path) -> None:
     writer = EventWriter(tmp_path / "events", "a")
     row = to_plain(MetricRow("run", "loss", "scalar", 0.25, 3, ""))
-    costs = []
-    for _ in range(10):
+    event = {"id": "a-1-1", "t": now(), "do": "metric", "run": "run", "row": row}
+
+    def plainly() -> None:
+        data = json.dumps(event).encode()
+        descriptor = os.open(tmp_path / "plain", os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        os.write(descriptor, data)
+        os.close(descriptor)
+
+    def cost(call: Callable[[], object]) -> float:
         begin = time.process_time()
         for _ in range(1000):
-            writer.write("metric", "run", row=row)
-        costs.append(time.process_time() - begin)
-    assert min(costs) < 0.020, costs
+            call()
+        return time.process_time() - begin
+
+    # In turns, and the least of each: what else the machine does falls on both.
+    ours, plain = zip(
+        *[(cost(lambda: writer.write("metric", "run", row=row)), cost(plainly)) for _ in range(10)], strict=True
+    )
+    assert min(ours) < 3 * min(plain), (ours, plain)
 
 
 def test_rows_survive_being_written_down() -> None:
